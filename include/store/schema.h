@@ -1,0 +1,60 @@
+#ifndef SCHEMA_H
+#define SCHEMA_H
+
+/** What cleave's files hold. Every dataset carries its meaning and unit as attributes; this is the map.
+ *  M = latents, d = width, k = active latents a row. ids and rows are 0-based. Row order is corpus order.
+ *
+ *  activations.h5
+ *    /activation          [rows, d] bf16 or f32   residual stream after the layer, raw (multiply by `scale` to train)
+ *    /token               [rows] u32              token id at the row
+ *    /document            [rows] u32              document number of the row (ascending)
+ *    /position            [rows] u32              index of the row's token in its document's tokens
+ *    /document_start      [documents + 1] i64     first token of each document in /text_token
+ *    /document_held_out   [documents] u8          1: kept from training
+ *    /text_token          [tokens] u32            all tokens of all documents, also those without a row
+ *    /vocabulary_start    [vocabulary + 1] i64    first byte of each token in /vocabulary_byte
+ *    /vocabulary_byte     [bytes] u8              bytes of the tokens
+ *    /mean                [d] f64                 mean of the training rows, raw
+ *    attributes: stamp, scale (= sqrt(d / E|x|^2) over training rows), layer, context, model, model_hash, rows_held_out,
+ *                median_norm, left_out_first, left_out_special, left_out_norm (counts of positions without a row)
+ *  dictionaries/NAME.h5
+ *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows), /b_enc [M] f32, /b_dec [d] f32
+ *    attributes: stamp, name, architecture ("topk"), k, latents, width, input_scale, subtract_b_dec (0/1), seed,
+ *                role ("level" or "control"), control_of ("" for a level), layer, model_hash, activations (content
+ *                checksum), tokens_seen, dead_in_training
+ *  codes/NAME.h5            all stored rows; TopK: the next k latents are stored as inactive (`active` 0)
+ *    /row_start           [rows + 1] i64          first entry of each row
+ *    /id                  [entries] u32           latent, in each row by descending value (ties: lower id first)
+ *    /value               [entries] f32           activation, > 0
+ *    /active              [entries] u8            1: among the k of the row
+ *    /feature_start       [M + 1] i64             first firing of each feature
+ *    /feature_row         [firings] u32           rows where it fires, ascending
+ *    /feature_value       [firings] f32           activation there
+ *    /firings [M] i64, /firings_held_out [M] i64, /sum [M] f64, /sum_square [M] f64, /maximum [M] f32,
+ *    /log10_density [M] f32 (-inf for none)
+ *    /top_row             [M, examples] i64       rows of the largest activations (-1: none)
+ *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first (-1: none)
+ *    attributes: stamp, name, dictionary, activations (content checksums), rows, k, l0, dead_share, unseen_share,
+ *                explained_variance (held-out rows), share_30 (alive features with at least 30 firings)
+ *  neighbours.h5            groups /pair/CHILD/PARENT (CHILD larger, or a control), /self/NAME, /dictionary/NAME
+ *    /dictionary/NAME/state [M] u8                0 dead, 1 unseen, 2 alive;   attributes: latents, role, control_of,
+ *                                                 effective_dimension
+ *    /pair/C/P/parent_id  [Mc, K] u32             best parents of each child, descending cosine (4294967295: none)
+ *    /pair/C/P/cosine, cosine_centred, encoder_cosine  [Mc, K] f32
+ *    /pair/C/P/child_id   [Mp, K] u32, /pair/C/P/child_cosine [Mp, K] f32   best children of each parent
+ *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1] (below 0: first)
+ *                         attributes: median_best, null_median, null_999, share_40, share_50, share_70
+ *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
+ *  families.h5              see stages/families.c: groups /pair/CHILD/PARENT, /dictionary/NAME, /family
+ */
+#define SCHEMA_ACTIVATIONS "activations 1"
+#define SCHEMA_DICTIONARY "dictionary 1"
+#define SCHEMA_CHECKPOINT "checkpoint 1"
+#define SCHEMA_CODES "codes 1"
+#define SCHEMA_NEIGHBOURS "neighbours 1"
+#define SCHEMA_FAMILIES "families 1"
+
+/** "No entry" in u32 id datasets. */
+#define SCHEMA_NO_ID 4294967295u
+
+#endif

@@ -1,0 +1,122 @@
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+
+/** The keys of run.yaml: one struct and one table a section. The tables are in settings.c. */
+
+typedef struct RunSettings { /* top level */
+  char *folder;              /* the run's folder */
+  int64_t seed;              /* of every random choice */
+  int64_t threads;           /* a rank, 0: cores of the machine / ranks on it */
+} RunSettings;
+
+typedef struct HarvestSettings {
+  char *model;       /* GGUF file */
+  int64_t layer;     /* 0-based: the residual stream after it */
+  ConfigTexts text;  /* files and folders */
+  char *text_field;  /* of .jsonl lines */
+  int64_t context;   /* tokens */
+  int64_t rows;      /* stop after so many stored rows, 0: all text */
+  double held_out;   /* share of documents */
+  int64_t storage;   /* 0 bf16, 1 f32 */
+  double norm_limit; /* rows above so many median norms are left out, 0: none */
+  bool first_position, special_tokens; /* keep those rows too */
+} HarvestSettings;
+
+typedef struct DictionarySettings { /* an item of `dictionaries` */
+  char *name;
+  int64_t latents;
+  int64_t seed;     /* 0: the run's seed */
+  char *control_of; /* "" for a level */
+  double rate;      /* 0: train.rate */
+  double passes;    /* 0: train.passes */
+} DictionarySettings;
+
+typedef struct TrainSettings {
+  int64_t k;          /* active latents a row */
+  int64_t batch;      /* rows a step */
+  double passes;      /* over the training rows */
+  double rate;        /* Adam step size, 0: 2e-4 / sqrt(latents / 2^14) */
+  double warmup;      /* share of the steps */
+  double decay;       /* share of the steps, at the end */
+  double clip;        /* global gradient norm, 0: none */
+  double aux_weight;  /* of AuxK, 0: none */
+  int64_t dead_rows;  /* dead: not fired for so many rows ... */
+  double dead_share;  /* ... or for this share of the run, the smaller */
+  int64_t window;     /* rows shuffled together */
+  double checkpoint;  /* minutes between checkpoints, 0: only on signals */
+  int64_t checkpoint_steps; /* steps between checkpoints, 0: by time alone */
+} TrainSettings;
+
+typedef struct EncodeSettings {
+  int64_t examples;  /* top examples a feature */
+  int64_t intervals; /* of activation */
+  int64_t per_interval;
+} EncodeSettings;
+
+typedef struct CompareSettings {
+  int64_t neighbours; /* best parents, children, self-neighbours kept a feature */
+} CompareSettings;
+
+typedef struct FamiliesSettings {
+  double link;    /* tau_link = max(this, null 99.9 % rounded up to 0.001) */
+  double strong;  /* tau_strong */
+  double margin;  /* margin_min */
+  double p_min;   /* lower bound of P(parent | child) for `yes` */
+  double lift_min;
+  int64_t firings_min;   /* for any verdict but `open` */
+  int64_t documents_min;
+} FamiliesSettings;
+
+typedef struct ReportSettings {
+  char *title;
+  char *labels;       /* labels.csv of the user's (dictionary, feature, label), "" for none */
+  int64_t strips;     /* token strips a feature */
+  int64_t strip_side; /* tokens on either side of the strongest */
+} ReportSettings;
+
+/** Everything that run.yaml says. */
+typedef struct Settings {
+  RunSettings run;
+  HarvestSettings harvest;
+  DictionarySettings *dictionaries; /* [count], as declared */
+  int64_t count;
+  TrainSettings train;
+  EncodeSettings encode;
+  CompareSettings compare;
+  FamiliesSettings families;
+  ReportSettings report;
+} Settings;
+
+extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_DICTIONARY, SETTINGS_TRAIN,
+    SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
+
+/** Fill and check everything (also across sections: levels strictly increase, names are unique and fit [A-Za-z0-9._-]+,
+ *  control_of names a level of the same latents, k below latents).
+ *  ranks   local */
+Status settings_fill(Settings *settings, const Config *config) MUST_USE;
+void settings_clear(Settings *settings);
+/** effective.yaml's text. */
+Status settings_print(const Settings *settings, Text *out) MUST_USE;
+
+/** Index of a dictionary by name, -1 for none. */
+int64_t settings_find(const Settings *settings, const char *name);
+/** Is dictionary `index` a level (not a control)? */
+bool settings_is_level(const Settings *settings, int64_t index);
+
+/** The comparisons to make, in a fixed order: every level with every smaller level; every control with its twin and with
+ *  every smaller level. child and parent are indices of dictionaries.
+ *  pairs   out     [settings_pairs(settings, NULL)] */
+typedef struct SettingsPair {
+  int64_t child, parent;
+} SettingsPair;
+int64_t settings_pairs(const Settings *settings, SettingsPair *pairs);
+
+/** The seed of a dictionary (its own, else the run's). */
+int64_t settings_seed(const Settings *settings, int64_t index);
+
+#endif

@@ -1,0 +1,62 @@
+#ifndef STAGE_H
+#define STAGE_H
+
+#include <stdbool.h>
+
+#include "settings.h"
+#include "status.h"
+#include "team.h"
+
+/** What every stage program shares: command line, MPI, run.yaml, log file, threads, the end message. A stage is
+ *  `int main(int argc, char **argv) { return stage_main(argc, argv, &STAGE); }`
+ *  Command line: PROGRAM [--flags] run.yaml [key.path=value ...]; --help, --threads N, --force everywhere. */
+typedef struct Stage Stage;
+
+typedef struct StageFlag {
+  const char *name; /* "--top" */
+  const char *unit; /* "N": takes a value; NULL: takes none */
+  const char *help;
+} StageFlag;
+
+typedef struct StageSpec {
+  const char *name;    /* "harvest": the program is cleave-harvest */
+  const char *purpose; /* one sentence */
+  const char *reads, *writes; /* "model, text" / "activations.h5" */
+  const char *next;    /* the next command's name: "train" ("" for none) */
+  const ConfigSection *const *sections; /* shown by --help, NULL-terminated */
+  const StageFlag *flags; /* own flags, ended by a NULL name; may be NULL */
+  /** The stage itself. ranks collective. Same status on all ranks. */
+  Status (*run)(Stage *stage);
+} StageSpec;
+
+struct Stage {
+  const StageSpec *spec;
+  Team team;
+  Settings settings;
+  Config *config;
+  const char *yaml; /* path of run.yaml */
+  bool force;
+  double started;
+};
+
+/** Returns the exit code (the status) on all ranks alike. */
+int stage_main(int argc, char **argv, const StageSpec *spec);
+
+/** Value of an own flag, NULL when it was not given ("" for a flag without value).
+ *  ranks   local */
+const char *stage_flag(const Stage *stage, const char *name);
+/** A path inside the run's folder, "dictionaries/8k.h5", into a new string.
+ *  ranks   local */
+Status stage_path(const Stage *stage, char **out, const char *format, ...)
+    __attribute__((format(printf, 3, 4))) MUST_USE;
+/** Say what was written: name, size, time since the stage began, and the next command.
+ *  ranks   collective */
+void stage_wrote(Stage *stage, const char *path);
+/** "FILE is up to date" for an output with the right stamp. ranks collective. */
+void stage_current(Stage *stage, const char *path);
+/** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train only).
+ *  ranks   local: agree with team_any() */
+void stage_catch_signals(void);
+bool stage_is_signalled(void);
+
+#endif
