@@ -33,6 +33,7 @@
  *    /firings [M] i64, /firings_held_out [M] i64, /sum [M] f64, /sum_square [M] f64, /maximum [M] f32,
  *    /log10_density [M] f32 (-inf for none)
  *    /top_row             [M, examples] i64       rows of the largest activations (-1: none)
+ *    /label_token         [M, 5] u32              tokens most over-represented where it fires, best first (none: 4294967295)
  *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first (-1: none)
  *    attributes: stamp, name, dictionary, activations (content checksums), rows, k, l0, dead_share, unseen_share,
  *                explained_variance (held-out rows), share_30 (alive features with at least 30 firings)
@@ -45,7 +46,22 @@
  *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1] (below 0: first)
  *                         attributes: median_best, null_median, null_999, share_40, share_50, share_70
  *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
- *  families.h5              see stages/families.c: groups /pair/CHILD/PARENT, /dictionary/NAME, /family
+ *  families.h5              statuses, evidence and the forest; status and evidence codes: verdict.h
+ *    /pair/C/P            every compared pair (controls as children too):
+ *      status [Mc] u8, flags [Mc] u8              of each child relative to P
+ *      parent [Mc] u32                            pi(c); parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32
+ *      both [Mc] i64, documents [Mc] i64          rows where c and pi(c) fire; documents where c fires
+ *      p, p_low, p_high [Mc] f32                  P(parent | child) and its 95 % interval (nan: insufficient evidence)
+ *      p_wide [Mc] f32                            the same with the parent among its top 2k
+ *      p_child [Mc] f32, lift [Mc] f32            P(child | parent), lift
+ *      evidence [Mc] u8
+ *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine [edges] f32, edge_p [edges] f32   the DAG
+ *                         attributes: link, null_999, count_STATUS, mean_p, mean_lift, merge_rate, skip_rate
+ *    /dictionary/N        levels only: parent_status [M] u8, in_forest [M] u8, root_level [M] u8 (index into attribute
+ *                         "levels" of /, space-separated names), root [M] u32, forest_children [M] i64
+ *    /family              trees rooted in the smallest level: root [F] u32, size [F, levels] i64, mass [F] f64 (activation sum),
+ *                         coverage [F] f64, purity [F] f64, replicated [F] u8 (2: no twin)
+ *    /replication         attributes per twin TWIN: correlation_TWIN, split_again_TWIN, split_any_TWIN
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
 #define SCHEMA_DICTIONARY "dictionary 1"
