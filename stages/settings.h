@@ -15,15 +15,15 @@ typedef struct RunSettings { /* top level */
 } RunSettings;
 
 typedef struct HarvestSettings {
-  char *model;       /* GGUF file */
-  int64_t layer;     /* 0-based: the residual stream after it */
-  ConfigTexts text;  /* files and folders */
-  char *text_field;  /* of .jsonl lines */
-  int64_t context;   /* tokens */
-  int64_t rows;      /* stop after so many stored rows, 0: all text */
-  double held_out;   /* share of documents */
-  int64_t storage;   /* 0 bf16, 1 f32 */
-  double norm_limit; /* rows above so many median norms are left out, 0: none */
+  char *model;                         /* GGUF file */
+  int64_t layer;                       /* 0-based: the residual stream after it */
+  ConfigTexts text;                    /* files and folders */
+  char *text_field;                    /* of .jsonl lines */
+  int64_t context;                     /* tokens */
+  int64_t rows;                        /* stop after so many stored rows, 0: all text */
+  double held_out;                     /* share of documents */
+  int64_t storage;                     /* 0 bf16, 1 f32 */
+  double norm_limit;                   /* rows above so many median norms are left out, 0: none */
   bool first_position, special_tokens; /* keep those rows too */
 } HarvestSettings;
 
@@ -37,18 +37,18 @@ typedef struct DictionarySettings { /* an item of `dictionaries` */
 } DictionarySettings;
 
 typedef struct TrainSettings {
-  int64_t k;          /* active latents a row */
-  int64_t batch;      /* rows a step */
-  double passes;      /* over the training rows */
-  double rate;        /* Adam step size, 0: 2e-4 / sqrt(latents / 2^14) */
-  double warmup;      /* share of the steps */
-  double decay;       /* share of the steps, at the end */
-  double clip;        /* global gradient norm, 0: none */
-  double aux_weight;  /* of AuxK, 0: none */
-  int64_t dead_rows;  /* dead: not fired for so many rows ... */
-  double dead_share;  /* ... or for this share of the run, the smaller */
-  int64_t window;     /* rows shuffled together */
-  double checkpoint;  /* minutes between checkpoints, 0: only on signals */
+  int64_t k;                /* active latents a row */
+  int64_t batch;            /* rows a step */
+  double passes;            /* over the training rows */
+  double rate;              /* Adam step size, 0: 2e-4 / sqrt(latents / 2^14) */
+  double warmup;            /* share of the steps */
+  double decay;             /* share of the steps, at the end */
+  double clip;              /* global gradient norm, 0: none */
+  double aux_weight;        /* of AuxK, 0: none */
+  int64_t dead_rows;        /* dead: not fired for so many rows ... */
+  double dead_share;        /* ... or for this share of the run, the smaller */
+  int64_t window;           /* rows shuffled together */
+  double checkpoint;        /* minutes between checkpoints, 0: only on signals */
   int64_t checkpoint_steps; /* steps between checkpoints, 0: by time alone */
 } TrainSettings;
 
@@ -63,12 +63,12 @@ typedef struct CompareSettings {
 } CompareSettings;
 
 typedef struct FamiliesSettings {
-  double link;    /* tau_link = max(this, null 99.9 % rounded up to 0.001) */
-  double strong;  /* tau_strong */
-  double margin;  /* margin_min */
-  double p_min;   /* lower bound of P(parent | child) for `yes` */
+  double link;   /* tau_link = max(this, null 99.9 % rounded up to 0.001) */
+  double strong; /* tau_strong */
+  double margin; /* margin_min */
+  double p_min;  /* lower bound of P(parent | child) for `yes` */
   double lift_min;
-  int64_t firings_min;   /* for any verdict but `open` */
+  int64_t firings_min; /* for any verdict but `open` */
   int64_t documents_min;
 } FamiliesSettings;
 
@@ -95,9 +95,9 @@ typedef struct Settings {
 extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_DICTIONARY, SETTINGS_TRAIN,
     SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
 
-/** Fill and check everything (also across sections: levels strictly increase, names are unique and fit [A-Za-z0-9._-]+,
- *  control_of names a level of the same latents, k below latents).
- *  ranks   local */
+/** Fill and check everything (also across sections: levels strictly increase, names are unique and
+ * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents). ranks local
+ */
 Status settings_fill(Settings *settings, const Config *config) MUST_USE;
 void settings_clear(Settings *settings);
 /** effective.yaml's text. */
@@ -108,9 +108,9 @@ int64_t settings_find(const Settings *settings, const char *name);
 /** Is dictionary `index` a level (not a control)? */
 bool settings_is_level(const Settings *settings, int64_t index);
 
-/** The comparisons to make, in a fixed order: every level with every smaller level; every control with its twin and with
- *  every smaller level. child and parent are indices of dictionaries.
- *  pairs   out     [settings_pairs(settings, NULL)] */
+/** The comparisons to make, in a fixed order: every level with every smaller level; every control
+ * with its twin and with every smaller level. child and parent are indices of dictionaries. pairs
+ * out     [settings_pairs(settings, NULL)] */
 typedef struct SettingsPair {
   int64_t child, parent;
 } SettingsPair;

@@ -7,9 +7,11 @@
 #include "status.h"
 #include "team.h"
 
-/** What every stage program shares: command line, MPI, run.yaml, log file, threads, the end message. A stage is
+/** What every stage program shares: command line, MPI, run.yaml, log file, threads, the
+ *  next command at the end. A stage is
  *  `int main(int argc, char **argv) { return stage_main(argc, argv, &STAGE); }`
- *  Command line: PROGRAM [--flags] run.yaml [key.path=value ...]; --help, --threads N, --force everywhere. */
+ *  Command line: PROGRAM [--flags] run.yaml [key.path=value ...]; --help, --threads N, --force
+ * everywhere. */
 typedef struct Stage Stage;
 
 typedef struct StageFlag {
@@ -19,12 +21,12 @@ typedef struct StageFlag {
 } StageFlag;
 
 typedef struct StageSpec {
-  const char *name;    /* "harvest": the program is cleave-harvest */
-  const char *purpose; /* one sentence */
-  const char *reads, *writes; /* "model, text" / "activations.h5" */
-  const char *next;    /* the next command's name: "train" ("" for none) */
+  const char *name;                     /* "harvest": the program is cleave-harvest */
+  const char *purpose;                  /* one sentence */
+  const char *reads, *writes;           /* "model, text" / "activations.h5" */
+  const char *next;                     /* the next command's name: "train" ("" for none) */
   const ConfigSection *const *sections; /* shown by --help, NULL-terminated */
-  const StageFlag *flags; /* own flags, ended by a NULL name; may be NULL */
+  const StageFlag *flags;               /* own flags, ended by a NULL name; may be NULL */
   /** The stage itself. ranks collective. Same status on all ranks. */
   Status (*run)(Stage *stage);
 } StageSpec;
@@ -49,7 +51,7 @@ const char *stage_flag(const Stage *stage, const char *name);
  *  ranks   local */
 Status stage_path(const Stage *stage, char **out, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
-/** Say what was written: name, size, time since the stage began, and the next command.
+/** Say what was written: name, size, time since the stage began, memory.
  *  ranks   collective */
 void stage_wrote(Stage *stage, const char *path);
 /** "FILE is up to date" for an output with the right stamp. ranks collective. */

@@ -1,0 +1,337 @@
+#include "settings.h"
+
+#include <string.h>
+
+#include "memory.h"
+
+/* Columns: key, type, offset, default, least, most, unit, help, is_result. */
+#define FIELD(type, name) offsetof(type, name)
+#define SECTION(label, table, list) \
+  { label, table, (int64_t)(sizeof(table) / sizeof((table)[0])), list }
+
+static const ConfigRow RUN_ROWS[] = {
+    {"folder", CONFIG_TEXT, FIELD(RunSettings, folder), NULL, 0, 0, "",
+     "The run's folder: everything is read from and written to it.", false},
+    {"seed", CONFIG_INTEGER, FIELD(RunSettings, seed), "1", 0, 1e15, "",
+     "Seed of every random choice.", true},
+    {"threads", CONFIG_INTEGER, FIELD(RunSettings, threads), "0", 0, 1024, "threads",
+     "Threads a rank; 0: the machine's cores divided by its ranks. Never changes a result.", false},
+};
+const ConfigSection SETTINGS_RUN = SECTION("", RUN_ROWS, false);
+
+static const ConfigRow HARVEST_ROWS[] = {
+    {"model", CONFIG_TEXT, FIELD(HarvestSettings, model), "", 0, 0, "",
+     "Language model, a GGUF file (architectures llama, gemma3).", false},
+    {"layer", CONFIG_INTEGER, FIELD(HarvestSettings, layer), "0", 0, 10000, "",
+     "The residual stream after this layer (0-based) is stored.", true},
+    {"text", CONFIG_TEXTS, FIELD(HarvestSettings, text), "[]", 0, 0, "",
+     "Text files, .jsonl files, either gzipped, and folders of them.", false},
+    {"text_field", CONFIG_TEXT, FIELD(HarvestSettings, text_field), "text", 0, 0, "",
+     "Field of a .jsonl line that holds the text.", true},
+    {"context", CONFIG_INTEGER, FIELD(HarvestSettings, context), "128", 2, 1 << 20, "tokens",
+     "Length of the contexts that the model sees.", true},
+    {"rows", CONFIG_INTEGER, FIELD(HarvestSettings, rows), "0", 0, 1e13, "rows",
+     "Stop after so many stored rows; 0: use all text.", true},
+    {"held_out", CONFIG_REAL, FIELD(HarvestSettings, held_out), "0.1", 0, 0.9, "share",
+     "Share of the documents that training never sees.", true},
+    {"storage", CONFIG_CHOICE, FIELD(HarvestSettings, storage), "bf16", 0, 0, "bf16|f32",
+     "Number format of the stored rows.", true},
+    {"norm_limit", CONFIG_REAL, FIELD(HarvestSettings, norm_limit), "8", 0, 1e9, "medians",
+     "Rows above so many median norms (attention sinks) are left out; 0: none are.", true},
+    {"first_position", CONFIG_FLAG, FIELD(HarvestSettings, first_position), "false", 0, 0, "",
+     "Store the first position of each context too.", true},
+    {"special_tokens", CONFIG_FLAG, FIELD(HarvestSettings, special_tokens), "false", 0, 0, "",
+     "Store the rows of special tokens too.", true},
+};
+const ConfigSection SETTINGS_HARVEST = SECTION("harvest", HARVEST_ROWS, false);
+
+static const ConfigRow DICTIONARY_ROWS[] = {
+    {"name", CONFIG_TEXT, FIELD(DictionarySettings, name), NULL, 0, 0, "",
+     "Its name; features are called NAME/number.", true},
+    {"latents", CONFIG_INTEGER, FIELD(DictionarySettings, latents), NULL, 2, 4294967294.0,
+     "latents", "Number of latents; the levels strictly increase.", true},
+    {"seed", CONFIG_INTEGER, FIELD(DictionarySettings, seed), "0", 0, 1e15, "",
+     "Seed of its start and data order; 0: the run's.", true},
+    {"control_of", CONFIG_TEXT, FIELD(DictionarySettings, control_of), "", 0, 0, "",
+     "Makes it a control (twin) of the level of this name: same latents, another seed.", true},
+    {"rate", CONFIG_REAL, FIELD(DictionarySettings, rate), "0", 0, 10, "per step",
+     "Learning rate; 0: train.rate.", true},
+    {"passes", CONFIG_REAL, FIELD(DictionarySettings, passes), "0", 0, 1e6, "passes",
+     "Passes over the training rows; 0: train.passes.", true},
+};
+const ConfigSection SETTINGS_DICTIONARY = SECTION("dictionaries", DICTIONARY_ROWS, true);
+
+static const ConfigRow TRAIN_ROWS[] = {
+    {"k", CONFIG_INTEGER, FIELD(TrainSettings, k), "32", 1, 4096, "latents",
+     "Active latents a row (TopK).", true},
+    {"batch", CONFIG_INTEGER, FIELD(TrainSettings, batch), "512", 1, 1 << 24, "rows",
+     "Rows a step.", true},
+    {"passes", CONFIG_REAL, FIELD(TrainSettings, passes), "1", 1e-6, 1e6, "passes",
+     "Passes over the training rows.", true},
+    {"rate", CONFIG_REAL, FIELD(TrainSettings, rate), "0", 0, 10, "per step",
+     "Adam's learning rate; 0: 2e-4 / sqrt(latents / 16384), for long runs.", true},
+    {"warmup", CONFIG_REAL, FIELD(TrainSettings, warmup), "0.02", 0, 1, "share",
+     "Share of the steps over which the rate rises.", true},
+    {"decay", CONFIG_REAL, FIELD(TrainSettings, decay), "0.2", 0, 1, "share",
+     "Share of the steps at the end over which the rate falls to 0.", true},
+    {"clip", CONFIG_REAL, FIELD(TrainSettings, clip), "1", 0, 1e12, "",
+     "Largest global gradient norm (loss: squared error summed over width, mean over rows); 0: "
+     "any.",
+     true},
+    {"aux_weight", CONFIG_REAL, FIELD(TrainSettings, aux_weight), "0.03125", 0, 1e6, "",
+     "Weight of AuxK, the loss that revives dead latents; 0: none.", true},
+    {"dead_rows", CONFIG_INTEGER, FIELD(TrainSettings, dead_rows), "10000000", 1, 1e15, "rows",
+     "A latent that did not fire for so many rows counts as dead ...", true},
+    {"dead_share", CONFIG_REAL, FIELD(TrainSettings, dead_share), "0.1", 1e-9, 1, "share",
+     "... or for this share of the run, whichever is smaller.", true},
+    {"window", CONFIG_INTEGER, FIELD(TrainSettings, window), "65536", 1, 1e9, "rows",
+     "Rows shuffled together in memory (drawn from random places of the corpus).", true},
+    {"checkpoint", CONFIG_REAL, FIELD(TrainSettings, checkpoint), "10", 0, 1e6, "minutes",
+     "Time between checkpoints; 0: only on SIGTERM and SIGUSR1.", false},
+    {"checkpoint_steps", CONFIG_INTEGER, FIELD(TrainSettings, checkpoint_steps), "0", 0, 1e12,
+     "steps", "Steps between checkpoints; 0: by time alone.", false},
+};
+const ConfigSection SETTINGS_TRAIN = SECTION("train", TRAIN_ROWS, false);
+
+static const ConfigRow ENCODE_ROWS[] = {
+    {"examples", CONFIG_INTEGER, FIELD(EncodeSettings, examples), "20", 1, 1000, "rows",
+     "Strongest activations kept for each feature.", true},
+    {"intervals", CONFIG_INTEGER, FIELD(EncodeSettings, intervals), "8", 1, 100, "intervals",
+     "Equal intervals between 0 and the strongest activation, to draw examples from.", true},
+    {"per_interval", CONFIG_INTEGER, FIELD(EncodeSettings, per_interval), "4", 1, 100, "rows",
+     "Examples drawn from each interval.", true},
+};
+const ConfigSection SETTINGS_ENCODE = SECTION("encode", ENCODE_ROWS, false);
+
+static const ConfigRow COMPARE_ROWS[] = {
+    {"neighbours", CONFIG_INTEGER, FIELD(CompareSettings, neighbours), "32", 1, 64, "features",
+     "Best parents, best children and nearest own features kept for each feature.", true},
+};
+const ConfigSection SETTINGS_COMPARE = SECTION("compare", COMPARE_ROWS, false);
+
+static const ConfigRow FAMILIES_ROWS[] = {
+    {"link", CONFIG_REAL, FIELD(FamiliesSettings, link), "0.40", 0, 1, "cosine",
+     "Least cosine of a link (raised to the null's 99.9 % where that is higher).", true},
+    {"strong", CONFIG_REAL, FIELD(FamiliesSettings, strong), "0.70", 0, 1, "cosine",
+     "Least cosine of `kept`, and of a split without enough evidence.", true},
+    {"margin", CONFIG_REAL, FIELD(FamiliesSettings, margin), "0.05", 0, 1, "cosine",
+     "Parents nearer to the best than this compete: evidence decides, or the child is ambiguous.",
+     true},
+    {"p_min", CONFIG_REAL, FIELD(FamiliesSettings, p_min), "0.5", 0, 1, "probability",
+     "P(parent | child) that the interval's lower end must reach.", true},
+    {"lift_min", CONFIG_REAL, FIELD(FamiliesSettings, lift_min), "3", 0, 1e9, "ratio",
+     "Least P(parent | child) / P(parent).", true},
+    {"firings_min", CONFIG_INTEGER, FIELD(FamiliesSettings, firings_min), "30", 1, 1e12, "rows",
+     "Fewer firings of the child: insufficient evidence.", true},
+    {"documents_min", CONFIG_INTEGER, FIELD(FamiliesSettings, documents_min), "10", 2, 1e12,
+     "documents", "Fewer documents with the child: insufficient evidence.", true},
+};
+const ConfigSection SETTINGS_FAMILIES = SECTION("families", FAMILIES_ROWS, false);
+
+static const ConfigRow REPORT_ROWS[] = {
+    {"title", CONFIG_TEXT, FIELD(ReportSettings, title), "", 0, 0, "",
+     "Title of the report; empty: the folder's name.", true},
+    {"labels", CONFIG_TEXT, FIELD(ReportSettings, labels), "", 0, 0, "",
+     "CSV file (dictionary, feature, label) that replaces automatic labels.", false},
+    {"strips", CONFIG_INTEGER, FIELD(ReportSettings, strips), "8", 1, 1000, "strips",
+     "Token strips shown for a feature.", true},
+    {"strip_side", CONFIG_INTEGER, FIELD(ReportSettings, strip_side), "12", 1, 1000, "tokens",
+     "Tokens shown on either side of the strongest one.", true},
+};
+const ConfigSection SETTINGS_REPORT = SECTION("report", REPORT_ROWS, false);
+
+static const ConfigSection *const ALL[] = {
+    &SETTINGS_RUN,    &SETTINGS_HARVEST, &SETTINGS_DICTIONARY, &SETTINGS_TRAIN,
+    &SETTINGS_ENCODE, &SETTINGS_COMPARE, &SETTINGS_FAMILIES,   &SETTINGS_REPORT,
+};
+enum { ALL_COUNT = sizeof(ALL) / sizeof(ALL[0]) };
+
+/* The part of Settings that a section fills; NULL for the list of dictionaries. */
+static void *values_of(Settings *settings, const ConfigSection *section) {
+  if (section == &SETTINGS_RUN) {
+    return &settings->run;
+  }
+  if (section == &SETTINGS_HARVEST) {
+    return &settings->harvest;
+  }
+  if (section == &SETTINGS_TRAIN) {
+    return &settings->train;
+  }
+  if (section == &SETTINGS_ENCODE) {
+    return &settings->encode;
+  }
+  if (section == &SETTINGS_COMPARE) {
+    return &settings->compare;
+  }
+  if (section == &SETTINGS_FAMILIES) {
+    return &settings->families;
+  }
+  if (section == &SETTINGS_REPORT) {
+    return &settings->report;
+  }
+  return NULL;
+}
+
+static Status fill_dictionaries(Settings *settings, const Config *config) {
+  const int64_t count = config_items(config, "dictionaries");
+  TRY(MEMORY_NEW(&settings->dictionaries, count, "the declared dictionaries"));
+  for (int64_t i = 0; i < count; ++i) {
+    settings->count = i + 1;
+    TRY(config_fill(config, &SETTINGS_DICTIONARY, i, &settings->dictionaries[i]));
+  }
+  return OK;
+}
+
+/* Names become file names and parts of feature ids. */
+static Status check_name(const Settings *settings, const Config *config, int64_t index) {
+  char place[256];
+  const char *name = settings->dictionaries[index].name;
+  const size_t plain =
+      strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+  config_place(config, "dictionaries", index, "name", place);
+  if (name[0] == '\0' || name[0] == '.' || name[plain] != '\0' || strlen(name) > 64) {
+    return RAISE(ERR_CONFIG, "%s: '%s' must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with .",
+                 place, name);
+  }
+  if (settings_find(settings, name) != index) {
+    return RAISE(ERR_CONFIG, "%s: '%s' is declared twice", place, name);
+  }
+  return OK;
+}
+
+static Status check_control(const Settings *settings, const Config *config, int64_t index) {
+  char place[256];
+  const DictionarySettings *control = &settings->dictionaries[index];
+  const int64_t twin = settings_find(settings, control->control_of);
+  config_place(config, "dictionaries", index, "control_of", place);
+  if (twin < 0 || !settings_is_level(settings, twin)) {
+    return RAISE(ERR_CONFIG, "%s: '%s' is no declared level", place, control->control_of);
+  }
+  if (settings->dictionaries[twin].latents != control->latents) {
+    return RAISE(ERR_CONFIG, "%s: a control has the latents of its level: %lld, not %lld", place,
+                 (long long)settings->dictionaries[twin].latents, (long long)control->latents);
+  }
+  if (settings_seed(settings, twin) == settings_seed(settings, index)) {
+    return RAISE(ERR_CONFIG, "%s: give '%s' a seed other than that of '%s'", place, control->name,
+                 control->control_of);
+  }
+  return OK;
+}
+
+static Status check_dictionaries(const Settings *settings, const Config *config) {
+  char place[256];
+  int64_t last = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const DictionarySettings *one = &settings->dictionaries[i];
+    TRY(check_name(settings, config, i));
+    if (!settings_is_level(settings, i)) {
+      TRY(check_control(settings, config, i));
+      continue;
+    }
+    config_place(config, "dictionaries", i, "latents", place);
+    if (one->latents <= last) {
+      return RAISE(ERR_CONFIG, "%s: levels must strictly increase, but %lld follows %lld", place,
+                   (long long)one->latents, (long long)last);
+    }
+    last = one->latents;
+  }
+  return OK;
+}
+
+static Status check_k(const Settings *settings, const Config *config) {
+  char place[256];
+  for (int64_t i = 0; i < settings->count; ++i) {
+    if (settings->train.k > settings->dictionaries[i].latents) {
+      return RAISE(ERR_CONFIG, "%s: k = %lld is more than the %lld latents of '%s'",
+                   config_place(config, "train", 0, "k", place), (long long)settings->train.k,
+                   (long long)settings->dictionaries[i].latents, settings->dictionaries[i].name);
+    }
+  }
+  return OK;
+}
+
+Status settings_fill(Settings *settings, const Config *config) {
+  ConfigSection sections[ALL_COUNT];
+  for (int s = 0; s < ALL_COUNT; ++s) {
+    sections[s] = *ALL[s];
+  }
+  TRY(config_check(config, sections, ALL_COUNT));
+  for (int s = 0; s < ALL_COUNT; ++s) {
+    if (!ALL[s]->is_list) {
+      TRY(config_fill(config, ALL[s], 0, values_of(settings, ALL[s])));
+    }
+  }
+  TRY(fill_dictionaries(settings, config));
+  TRY(check_dictionaries(settings, config));
+  return check_k(settings, config);
+}
+
+void settings_clear(Settings *settings) {
+  for (int s = 0; s < ALL_COUNT; ++s) {
+    if (!ALL[s]->is_list) {
+      config_clear(ALL[s], values_of(settings, ALL[s]));
+    }
+  }
+  for (int64_t i = 0; i < settings->count; ++i) {
+    config_clear(&SETTINGS_DICTIONARY, &settings->dictionaries[i]);
+  }
+  MEMORY_FREE(settings->dictionaries);
+  settings->count = 0;
+}
+
+Status settings_print(const Settings *settings, Text *out) {
+  Settings copy = *settings;
+  for (int s = 0; s < ALL_COUNT; ++s) {
+    if (!ALL[s]->is_list) {
+      TRY(config_print(ALL[s], values_of(&copy, ALL[s]), out));
+      continue;
+    }
+    TRY(text_printf(out, "%s:%s\n", ALL[s]->name, settings->count == 0 ? " []" : ""));
+    for (int64_t i = 0; i < settings->count; ++i) {
+      TRY(config_print(ALL[s], &settings->dictionaries[i], out));
+    }
+  }
+  return OK;
+}
+
+int64_t settings_find(const Settings *settings, const char *name) {
+  for (int64_t i = 0; i < settings->count; ++i) {
+    if (settings->dictionaries[i].name != NULL &&
+        strcmp(settings->dictionaries[i].name, name) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+bool settings_is_level(const Settings *settings, int64_t index) {
+  return settings->dictionaries[index].control_of[0] == '\0';
+}
+
+/* Is `parent` something that `child` is compared with? */
+static bool is_pair(const Settings *settings, int64_t child, int64_t parent) {
+  const DictionarySettings *c = &settings->dictionaries[child];
+  const DictionarySettings *p = &settings->dictionaries[parent];
+  return settings_is_level(settings, parent) &&
+         (p->latents < c->latents || strcmp(c->control_of, p->name) == 0);
+}
+
+int64_t settings_pairs(const Settings *settings, SettingsPair *pairs) {
+  int64_t count = 0;
+  for (int64_t child = 0; child < settings->count; ++child) {
+    for (int64_t parent = 0; parent < settings->count; ++parent) {
+      if (is_pair(settings, child, parent)) {
+        if (pairs != NULL) {
+          pairs[count] = (SettingsPair){child, parent};
+        }
+        ++count;
+      }
+    }
+  }
+  return count;
+}
+
+int64_t settings_seed(const Settings *settings, int64_t index) {
+  const int64_t own = settings->dictionaries[index].seed;
+  return own != 0 ? own : settings->run.seed;
+}

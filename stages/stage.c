@@ -1,0 +1,309 @@
+#include "stage.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dense.h"
+#include "exchange.h"
+#include "log.h"
+#include "memory.h"
+#include "text.h"
+#include "threads.h"
+
+enum { OWN_FLAGS = 16, YAML_LIMIT = 16 << 20 };
+
+/* The command line as it was understood; shared with stage_flag(). */
+static struct Arguments {
+  const char *values[OWN_FLAGS]; /* of spec->flags, NULL: not given */
+  const char *yaml;
+  const char *threads;
+  int first_override; /* index into argv */
+  bool force, help;
+} arguments;
+
+static volatile sig_atomic_t signalled;
+
+static void catch_signal(int number) {
+  (void)number;
+  signalled = 1;
+}
+
+void stage_catch_signals(void) {
+  struct sigaction action = {0};
+  action.sa_handler = catch_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
+}
+
+bool stage_is_signalled(void) {
+  return signalled != 0;
+}
+
+static int own_flag(const StageSpec *spec, const char *name) {
+  for (int i = 0; spec->flags != NULL && spec->flags[i].name != NULL; ++i) {
+    ASSERT(i < OWN_FLAGS);
+    if (strcmp(spec->flags[i].name, name) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/* One flag at argv[*at]; moves *at to its value where it takes one. */
+static Status parse_flag(const StageSpec *spec, int argc, char **argv, int *at) {
+  const char *name = argv[*at];
+  const int own = own_flag(spec, name);
+  const bool is_threads = strcmp(name, "--threads") == 0;
+  if (strcmp(name, "--force") == 0) {
+    arguments.force = true;
+  } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+    arguments.help = true;
+  } else if (is_threads || (own >= 0 && spec->flags[own].unit != NULL)) {
+    if (++*at >= argc) {
+      return RAISE(ERR_USAGE, "%s needs a value; see cleave-%s --help", name, spec->name);
+    }
+    *(is_threads ? &arguments.threads : &arguments.values[own]) = argv[*at];
+  } else if (own >= 0) {
+    arguments.values[own] = "";
+  } else {
+    return RAISE(ERR_USAGE, "%s: no such flag; see cleave-%s --help", name, spec->name);
+  }
+  return OK;
+}
+
+static Status parse_arguments(const StageSpec *spec, int argc, char **argv) {
+  arguments.first_override = argc;
+  for (int at = 1; at < argc; ++at) {
+    if (argv[at][0] == '-' && argv[at][1] != '\0') {
+      TRY(parse_flag(spec, argc, argv, &at));
+    } else if (arguments.yaml == NULL) {
+      arguments.yaml = argv[at];
+    } else if (strchr(argv[at], '=') == NULL) {
+      return RAISE(ERR_USAGE, "%s: expected key.path=value after %s; see cleave-%s --help",
+                   argv[at], arguments.yaml, spec->name);
+    }
+  }
+  if (arguments.yaml == NULL && !arguments.help) {
+    return RAISE(ERR_USAGE, "no run.yaml given: mpirun -n N cleave-%s run.yaml", spec->name);
+  }
+  return OK;
+}
+
+static Status print_help(const StageSpec *spec) {
+  Text text = {0};
+  TRY(text_printf(&text,
+                  "cleave-%s: %s\n\n"
+                  "usage:  mpirun -n RANKS cleave-%s [flags] run.yaml [key.path=value ...]\n"
+                  "reads:  %s\nwrites: %s\n\nFlags (they never change a result):\n"
+                  "  --force        replace an output that was made with other settings\n"
+                  "  --threads N    threads a rank (default: cores / ranks)\n"
+                  "  --help         this text\n",
+                  spec->name, spec->purpose, spec->name, spec->reads, spec->writes));
+  for (const StageFlag *f = spec->flags; f != NULL && f->name != NULL; ++f) {
+    char left[64];
+    snprintf(left, sizeof(left), "%s %s", f->name, f->unit != NULL ? f->unit : "");
+    TRY(text_printf(&text, "  %-14s %s\n", left, f->help));
+  }
+  TRY(text_printf(&text, "\nKeys of run.yaml (and of key.path=value):\n"));
+  for (int s = 0; spec->sections[s] != NULL; ++s) {
+    TRY(config_help(spec->sections[s], &text));
+  }
+  fputs(text_chars(&text), stdout);
+  text_clear(&text);
+  return OK;
+}
+
+const char *stage_flag(const Stage *stage, const char *name) {
+  const int own = own_flag(stage->spec, name);
+  ASSERT(own >= 0);
+  return arguments.values[own];
+}
+
+/* Rank 0 reads run.yaml; all parse the same bytes. */
+static Status read_yaml(Stage *stage, Text *yaml) {
+  Team *team = &stage->team;
+  Status status = OK;
+  if (team->rank == 0) {
+    status = text_read_file(yaml, stage->yaml, YAML_LIMIT);
+  }
+  TRY_ALL(team, status);
+  int64_t length = yaml->length;
+  team_broadcast(team, &length, (int64_t)sizeof(length), 0);
+  Text received = {0};
+  char *bytes = NULL;
+  status = MEMORY_NEW(&bytes, length, "run.yaml");
+  if (status == OK && team->rank == 0 && length > 0) {
+    memcpy(bytes, yaml->bytes, (size_t)length);
+  }
+  status = team_agree(team, status);
+  if (status == OK) {
+    team_broadcast(team, bytes, length, 0);
+    text_clear(yaml);
+    status = team_agree(team, text_append(&received, bytes, length));
+    *yaml = received;
+  }
+  MEMORY_FREE(bytes);
+  return status;
+}
+
+static Status configure(Stage *stage, const Text *yaml, int argc, char **argv) {
+  TRY(config_parse(&stage->config, stage->yaml, text_chars(yaml), yaml->length));
+  for (int at = 1, position = 0; at < argc; ++at) {
+    if (argv[at][0] == '-') { /* flags were checked by parse_arguments */
+      const int own = own_flag(stage->spec, argv[at]);
+      at +=
+          strcmp(argv[at], "--threads") == 0 || (own >= 0 && stage->spec->flags[own].unit != NULL);
+    } else if (argv[at] != arguments.yaml) {
+      TRY(config_override(stage->config, argv[at], ++position));
+    }
+  }
+  return settings_fill(&stage->settings, stage->config);
+}
+
+static Status set_threads(Stage *stage) {
+  int64_t count = stage->settings.run.threads;
+  if (arguments.threads != NULL) {
+    char *end = NULL;
+    count = strtol(arguments.threads, &end, 10);
+    if (*end != '\0' || count < 0 || count > 1024) {
+      return RAISE(ERR_USAGE, "--threads %s: expected a number from 0 to 1024", arguments.threads);
+    }
+  }
+  if (count == 0) {
+    count = sysconf(_SC_NPROCESSORS_ONLN) / stage->team.node_size;
+  }
+  threads_set(count < 1 ? 1 : (int)count);
+  return OK;
+}
+
+/* The run's folder, logs/ in it, and effective.yaml: what was used. */
+static Status open_folder(Stage *stage) {
+  char *logs = NULL;
+  char *effective = NULL;
+  Text text = {0};
+  Status status = stage_path(stage, &logs, "logs");
+  if (status == OK) {
+    status = text_make_folder(logs);
+  }
+  if (status == OK) {
+    status = stage_path(stage, &effective, "effective.yaml");
+  }
+  if (status == OK) {
+    status = settings_print(&stage->settings, &text);
+  }
+  if (status == OK) {
+    status = text_write_file(&text, effective);
+  }
+  text_clear(&text);
+  MEMORY_FREE(logs);
+  MEMORY_FREE(effective);
+  return status;
+}
+
+static Status open_log(Stage *stage) {
+  char *path = NULL;
+  TRY_ALL(&stage->team, stage->team.rank == 0 ? open_folder(stage) : OK);
+  TRY_ALL(&stage->team, stage_path(stage, &path, "logs/%s.log", stage->spec->name));
+  log_open(&stage->team, stage->spec->name, LOG_INFO, path);
+  MEMORY_FREE(path);
+  return OK;
+}
+
+static void say_next(const Stage *stage) {
+  if (stage->spec->next[0] != '\0') {
+    log_info("next: mpirun -n %d cleave-%s %s", stage->team.size, stage->spec->next, stage->yaml);
+  }
+}
+
+static Status work(Stage *stage, int argc, char **argv) {
+  Text yaml = {0};
+  Status status = read_yaml(stage, &yaml);
+  if (status == OK) {
+    status = team_agree(&stage->team, configure(stage, &yaml, argc, argv));
+  }
+  text_clear(&yaml);
+  TRY(status);
+  TRY_ALL(&stage->team, set_threads(stage));
+  TRY(open_log(stage));
+  TRY(stage->spec->run(stage));
+  say_next(stage);
+  return OK;
+}
+
+/* Blocks still taken at the end are a leak of ours: say so, it is a bug. */
+static void check_balance(Stage *stage) {
+  int64_t blocks = memory_blocks();
+  const bool leaked = team_any(&stage->team, blocks != 0);
+  if (leaked) {
+    log_warning("%lld blocks of memory were not given back (rank 0)", (long long)blocks);
+  }
+}
+
+int stage_main(int argc, char **argv, const StageSpec *spec) {
+  Stage stage = {.spec = spec, .started = clock_seconds()};
+  dense_open();
+  if (team_open(&stage.team, &argc, &argv) != OK) {
+    fprintf(stderr, "cleave: MPI did not start: %s\n", status_why());
+    return ERR_USAGE;
+  }
+  Status status = parse_arguments(spec, argc, argv);
+  stage.yaml = arguments.yaml;
+  stage.force = arguments.force;
+  if (status != OK) {
+    team_report(&stage.team, status);
+  } else if (arguments.help) {
+    status = stage.team.rank == 0 ? print_help(spec) : OK;
+  } else {
+    status = work(&stage, argc, argv);
+  }
+  config_destroy(&stage.config);
+  settings_clear(&stage.settings);
+  if (status == OK) {
+    check_balance(&stage);
+  }
+  log_close();
+  team_close(&stage.team);
+  return (int)status;
+}
+
+Status stage_path(const Stage *stage, char **out, const char *format, ...) {
+  char name[512];
+  va_list list;
+  va_start(list, format);
+  const int length = vsnprintf(name, sizeof(name), format, list);
+  va_end(list);
+  if (length < 0 || length >= (int)sizeof(name)) {
+    return RAISE(ERR_FILE, "a file name in %s is too long", stage->settings.run.folder);
+  }
+  return text_join_path(out, stage->settings.run.folder, name);
+}
+
+void stage_wrote(Stage *stage, const char *path) {
+  char size[32], took[32], peak[32];
+  struct stat file = {0};
+  int64_t most = memory_peak();
+  exchange_max_integer(&stage->team, &most, 1);
+  if (stage->team.rank != 0) {
+    return;
+  }
+  if (stat(path, &file) != 0) {
+    file.st_size = 0;
+  }
+  log_info("wrote %s (%s) in %s, at most %s of memory a rank", path,
+           text_of_bytes((double)file.st_size, size),
+           text_of_seconds(clock_seconds() - stage->started, took),
+           text_of_bytes((double)most, peak));
+}
+
+void stage_current(Stage *stage, const char *path) {
+  (void)stage;
+  log_info("%s is up to date", path);
+}
