@@ -24,7 +24,7 @@ static struct Arguments {
   const char *yaml;
   const char *threads;
   int first_override; /* index into argv */
-  bool force, help;
+  bool force, check, help;
 } arguments;
 
 static volatile sig_atomic_t signalled;
@@ -64,6 +64,8 @@ static Status parse_flag(const StageSpec *spec, int argc, char **argv, int *at) 
   const bool is_threads = strcmp(name, "--threads") == 0;
   if (strcmp(name, "--force") == 0) {
     arguments.force = true;
+  } else if (strcmp(name, "--check") == 0) {
+    arguments.check = true;
   } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
     arguments.help = true;
   } else if (is_threads || (own >= 0 && spec->flags[own].unit != NULL)) {
@@ -104,6 +106,8 @@ static Status print_help(const StageSpec *spec) {
                   "usage:  mpirun -n RANKS cleave-%s [flags] run.yaml [key.path=value ...]\n"
                   "reads:  %s\nwrites: %s\n\nFlags (they never change a result):\n"
                   "  --force        replace an output that was made with other settings\n"
+                  "  --check        only say whether the outputs are up to date (exit code 0), "
+                  "stale or absent\n"
                   "  --threads N    threads a rank (default: cores / ranks)\n"
                   "  --help         this text\n",
                   spec->name, spec->purpose, spec->name, spec->reads, spec->writes));
@@ -210,6 +214,10 @@ static Status open_folder(Stage *stage) {
 
 static Status open_log(Stage *stage) {
   char *path = NULL;
+  if (stage->is_check) { /* writes nothing */
+    log_open(&stage->team, stage->spec->name, LOG_WARNING, NULL);
+    return OK;
+  }
   TRY_ALL(&stage->team, stage->team.rank == 0 ? open_folder(stage) : OK);
   TRY_ALL(&stage->team, stage_path(stage, &path, "logs/%s.log", stage->spec->name));
   log_open(&stage->team, stage->spec->name, LOG_INFO, path);
@@ -234,6 +242,9 @@ static Status work(Stage *stage, int argc, char **argv) {
   TRY_ALL(&stage->team, set_threads(stage));
   TRY(open_log(stage));
   TRY(stage->spec->run(stage));
+  if (stage->is_check) {
+    return stage->check;
+  }
   say_next(stage);
   return OK;
 }
@@ -257,6 +268,7 @@ int stage_main(int argc, char **argv, const StageSpec *spec) {
   Status status = parse_arguments(spec, argc, argv);
   stage.yaml = arguments.yaml;
   stage.force = arguments.force;
+  stage.is_check = arguments.check;
   if (status != OK) {
     team_report(&stage.team, status);
   } else if (arguments.help) {
@@ -303,7 +315,26 @@ void stage_wrote(Stage *stage, const char *path) {
            text_of_bytes((double)most, peak));
 }
 
-void stage_current(Stage *stage, const char *path) {
-  (void)stage;
-  log_info("%s is up to date", path);
+static void print_state(Stage *stage, const char *path, bool is_there, bool is_current) {
+  if (stage->team.rank == 0) {
+    printf("%-10s %-44s %s\n", stage->spec->name, path,
+           is_current ? "up to date" : (is_there ? "made with other settings" : "absent"));
+  }
+  if (!is_current) {
+    stage->check = is_there ? ERR_STALE : ERR_MISSING;
+  }
+}
+
+Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) {
+  bool is_current = false;
+  bool is_there = stage->team.rank == 0 && access(path, F_OK) == 0;
+  is_there = team_any(&stage->team, is_there);
+  TRY(stamp_check(stamp, &stage->team, path, stage->force || stage->is_check, &is_current));
+  *go = !is_current && !stage->is_check;
+  if (stage->is_check) {
+    print_state(stage, path, is_there, is_current);
+  } else if (is_current) {
+    log_info("%s is up to date", path);
+  }
+  return OK;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "settings.h"
+#include "stamp.h"
 #include "status.h"
 #include "team.h"
 
@@ -38,6 +39,8 @@ struct Stage {
   Config *config;
   const char *yaml; /* path of run.yaml */
   bool force;
+  bool is_check; /* --check: only say what state the outputs are in */
+  Status check;  /* what --check found: OK, ERR_STALE or ERR_MISSING */
   double started;
 };
 
@@ -54,8 +57,11 @@ Status stage_path(const Stage *stage, char **out, const char *format, ...)
 /** Say what was written: name, size, time since the stage began, memory.
  *  ranks   collective */
 void stage_wrote(Stage *stage, const char *path);
-/** "FILE is up to date" for an output with the right stamp. ranks collective. */
-void stage_current(Stage *stage, const char *path);
+/** May the stage make `path`? An output with this stamp is "up to date", and go false; with another
+ * stamp the stage refuses unless --force. With --check the output's state is printed, and go is
+ * always false. Every stage asks this for every output before it works. ranks   collective go out
+ * make it fails   ERR_STALE */
+Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) MUST_USE;
 /** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train only).
  *  ranks   local: agree with team_any() */
 void stage_catch_signals(void);

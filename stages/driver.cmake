@@ -1,0 +1,1 @@
+add_stage(cleave FILES driver.c USES drive)
