@@ -3,11 +3,12 @@
 
 #include "team.h"
 
-/** Messages for people, on stderr; results go to stdout. A clean run prints no "error" and no "warning". */
+/** Messages for people, on stderr; results go to stdout. A clean run prints no "error" and no
+ * "warning". */
 typedef enum LogLevel { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
-/** Say who speaks ("harvest") and how much; copies lines into `path` as well when it is not NULL (rank 0).
- *  ranks   local */
+/** Say who speaks ("harvest") and how much; copies lines into `path` as well when it is not NULL
+ * (rank 0). ranks   local */
 void log_open(const Team *team, const char *program, LogLevel most, const char *path);
 void log_close(void);
 

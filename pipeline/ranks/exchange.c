@@ -1,0 +1,116 @@
+#include "exchange.h"
+
+#include <mpi.h>
+#include <string.h>
+
+#include "piece.h"
+
+enum { EXCHANGE_TAG = 1 };
+
+/* All reduced types are 8 bytes wide. */
+static void reduce_in_place(const Team *team, void *values, int64_t count, MPI_Datatype type,
+                            MPI_Op op) {
+  char *at = values;
+  int64_t left = count * 8;
+  while (left > 0) {
+    const int piece = piece_next(left);
+    MPI_Allreduce(MPI_IN_PLACE, at, piece / 8, type, op, team->comm);
+    at += piece;
+    left -= piece;
+  }
+}
+
+void exchange_sum(Team *team, int64_t *values, int64_t count) {
+  reduce_in_place(team, values, count, MPI_INT64_T, MPI_SUM);
+}
+
+void exchange_max(Team *team, double *values, int64_t count) {
+  reduce_in_place(team, values, count, MPI_DOUBLE, MPI_MAX);
+}
+
+void exchange_max_integer(Team *team, int64_t *values, int64_t count) {
+  reduce_in_place(team, values, count, MPI_INT64_T, MPI_MAX);
+}
+
+int64_t exchange_offset(Team *team, int64_t mine, int64_t *total) {
+  int64_t before = 0;
+  MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, team->comm);
+  MPI_Allreduce(&mine, total, 1, MPI_INT64_T, MPI_SUM, team->comm);
+  return team->rank == 0 ? 0 : before; /* MPI leaves rank 0's result undefined */
+}
+
+/* Every rank broadcasts its part in turn: the counts are known to all, so no displacement of MPI's
+ * (an int) is needed, and a part of any size can be cut. */
+void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all) {
+  char *at = all;
+  for (int rank = 0; rank < team->size; rank++) {
+    const int64_t bytes = counts[rank] * (int64_t)size;
+    if (rank == team->rank && bytes > 0) {
+      memmove(at, mine, (size_t)bytes);
+    }
+    team_broadcast(team, at, bytes, rank);
+    at += bytes;
+  }
+}
+
+/* Send to one rank while receiving from another, both cut. The two sides of a message see the same
+ * length, so their pieces match; a side that is done first waits with MPI_PROC_NULL. */
+static void pass_bytes(const Team *team, int to, const char *send, int64_t send_bytes, int from,
+                       char *receive, int64_t receive_bytes) {
+  while (send_bytes > 0 || receive_bytes > 0) {
+    const int out = piece_next(send_bytes);
+    const int in = piece_next(receive_bytes);
+    MPI_Sendrecv(send, out, MPI_BYTE, out > 0 ? to : MPI_PROC_NULL, EXCHANGE_TAG, receive, in,
+                 MPI_BYTE, in > 0 ? from : MPI_PROC_NULL, EXCHANGE_TAG, team->comm,
+                 MPI_STATUS_IGNORE);
+    send += out;
+    receive += in;
+    send_bytes -= out;
+    receive_bytes -= in;
+  }
+}
+
+static int64_t sum_before(const int64_t *counts, int rank) {
+  int64_t sum = 0;
+  for (int i = 0; i < rank; i++) {
+    sum += counts[i];
+  }
+  return sum;
+}
+
+/* Pairwise: in step s everybody sends to the rank s ahead. MPI_Alltoallv's int displacements would
+ * limit a rank's whole buffer to 2^31, and whether they suffice is not known to all ranks. */
+void exchange_all_to_all(Team *team, const void *send, const int64_t *counts, void *receive,
+                         const int64_t *received, size_t size) {
+  const int64_t item = (int64_t)size;
+  for (int step = 0; step < team->size; step++) {
+    const int to = (team->rank + step) % team->size;
+    const int from = (team->rank - step + team->size) % team->size;
+    const char *source = (const char *)send + sum_before(counts, to) * item;
+    char *target = (char *)receive + sum_before(received, from) * item;
+    if (step == 0) {
+      if (counts[to] > 0) {
+        memcpy(target, source, (size_t)(counts[to] * item));
+      }
+      continue;
+    }
+    pass_bytes(team, to, source, counts[to] * item, from, target, received[from] * item);
+  }
+}
+
+void exchange_counts(Team *team, const int64_t *counts, int64_t *received) {
+  MPI_Alltoall(counts, 1, MPI_INT64_T, received, 1, MPI_INT64_T, team->comm);
+}
+
+void exchange_ring(Team *team, const void *send, int64_t send_bytes, void *receive,
+                   int64_t receive_bytes) {
+  if (team->size == 1) {
+    if (send_bytes > 0) {
+      memcpy(receive, send, (size_t)send_bytes);
+    }
+    return;
+  }
+  const int to = (team->rank + 1) % team->size;
+  const int from = (team->rank + team->size - 1) % team->size;
+  pass_bytes(team, to, send, send_bytes, from, receive, receive_bytes);
+}
