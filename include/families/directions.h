@@ -1,0 +1,55 @@
+#ifndef DIRECTIONS_H
+#define DIRECTIONS_H
+
+#include <stdint.h>
+
+#include "shard.h"
+#include "status.h"
+#include "team.h"
+
+/** What is known of a feature's life; the codes stand in neighbours.h5. */
+typedef enum DirectionState {
+  DIRECTION_DEAD = 0,   /* zero norm, or no firing in DIRECTION_DEAD_ROWS rows: takes no part */
+  DIRECTION_UNSEEN = 1, /* no firing in fewer rows: has neighbours, is counted apart */
+  DIRECTION_ALIVE = 2
+} DirectionState;
+
+enum { DIRECTION_DEAD_ROWS = 10000000 };
+
+/** This rank's rows of one dictionary. Every rank owns whole latent blocks, as in training; with
+ *  more ranks than blocks some own none. */
+typedef struct Directions {
+  int64_t latents, width; /* of the whole dictionary */
+  Shard own;              /* this rank's latents */
+  float *rows;            /* [own, width] */
+  uint8_t *state;         /* [own] DirectionState */
+  uint8_t *is_left_out;   /* [own] 1: dead */
+} Directions;
+
+/** Take memory for this rank's rows: zero rows, all alive.
+ *  ranks   local
+ *  fails   ERR_MEMORY */
+Status directions_open(Directions *directions, const Team *team, int64_t latents,
+                       int64_t width) MUST_USE;
+/** ranks local */
+void directions_clear(Directions *directions);
+
+/** The part of a dictionary that rank `rank` owns.
+ *  ranks   local */
+Shard directions_shard(int64_t latents, int rank, int size);
+
+/** Set the states from the rows as read and from the firings.
+ *  ranks   local
+ *  firings in      [own], or NULL when nobody counted: then only rows of zero norm are dead
+ *  seen    in      rows that were encoded
+ *  fails   ERR_NUMERIC when a row is not finite (names the latent) */
+Status directions_judge(Directions *directions, const int64_t *firings, int64_t seen) MUST_USE;
+
+/** Scale every row to norm 1, in a fixed order of operations; rows of zero norm stay zero.
+ *  ranks   local */
+void directions_unit(Directions *directions);
+/** Subtract `mean` [width] from every row and scale to norm 1 again.
+ *  ranks   local */
+void directions_centre(Directions *directions, const float *mean);
+
+#endif
