@@ -63,7 +63,7 @@ double random_normal(uint64_t key, uint64_t index) {
     sum += sum_of_quarters(mix(first + i * GOLDEN));
   }
   /* Each integer has mean 65535 / 2 and variance (2^32 - 1) / 12; doubled, the sum is whole. */
-  const double scale = 0.5 / 75674.02113269839; /* sqrt(16 (2^32 - 1) / 12) */
+  const double scale = 0.5 / 75674.454474412967; /* sqrt(16 (2^32 - 1) / 12) */
   return (double)(2 * sum - 16 * 65535) * scale;
 }
 
