@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/** Dense kernels on row-major float32. ranks: all local. The fixed-order ones give the same bits on every CPU
- *  (64 lanes of explicit fma, lanes summed by halves); dense_gemm does not: it may only screen. */
+/** Dense kernels on row-major float32. ranks: all local. The fixed-order ones give the same bits on
+ * every CPU (64 lanes of explicit fma, lanes summed by halves); dense_gemm does not: it may only
+ * screen. */
 
 /** Dot product in the fixed order. */
 float dense_dot(const float *a, const float *b, int64_t width);
@@ -15,17 +16,19 @@ double dense_square(const float *a, int64_t width);
 /** y += factor * x by fma, element-wise. */
 void dense_add(float *y, const float *x, int64_t width, float factor);
 
-/** out[m, n] = a[m, width] b[n, width]^T by the BLAS, single-threaded: row strides are width, width, n. */
+/** out[m, n] = a[m, width] b[n, width]^T by the BLAS, single-threaded: row strides are width,
+ * width, n. */
 void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t width, float *out);
-/** Rigorous bound of |dense_gemm's entry - dense_dot| per unit of |a||b|, any order of summation: (2 width + 8) 2^-24
- *  would be enough for both; see dense.c. */
+/** Rigorous bound of |dense_gemm's entry - dense_dot| per unit of |a||b|, any order of summation:
+ * (2 width + 8) 2^-24 would be enough for both; see dense.c. */
 double dense_gemm_error(int64_t width);
 
 /** float32 <-> bfloat16 bits, round to nearest even; nan stays nan. */
 void dense_to_bf16(const float *values, int64_t count, uint16_t *out);
 void dense_from_bf16(const uint16_t *bits, int64_t count, float *out);
 
-/** The name of the BLAS core in use ("SkylakeX"), and set the BLAS to one thread (call once at start). */
+/** The name of the BLAS core in use ("SkylakeX"), and set the BLAS to one thread (call once at
+ * start). */
 const char *dense_core(void);
 void dense_open(void);
 

@@ -7,27 +7,26 @@
 #include "select.h"
 #include "status.h"
 
-/** Exact top-k of many rows against many candidates: a fast GEMM screens tile by tile, a rigorous error bound
- *  decides which scores are formed by the fixed-order dot product, and only those count. Results depend neither
- *  on the BLAS nor on tiles, threads or ranks. (A later int8 screen replaces the GEMM behind the same calls.) */
+/** Exact top-k of many rows against many candidates: a fast GEMM screens tile by tile, a rigorous
+ * error bound decides which scores are formed by the fixed-order dot product, and only those count.
+ * Results depend neither on the BLAS nor on tiles, threads or ranks. (A later int8 screen replaces
+ * the GEMM behind the same calls.) */
 
 typedef struct ScreenSide {
   const float *rows;  /* [count, width] */
   const float *bias;  /* [count] added to the score, or NULL */
   const double *norm; /* [count] Euclidean norms, rounded up */
   int64_t count;
-  int64_t first_id;          /* global id of row 0 */
+  int64_t first_id;           /* global id of row 0 */
   const uint8_t *is_left_out; /* [count] rows that take no part, or NULL */
 } ScreenSide;
 
-/** For each query row the k best of `base` by dot(query, row) + bias, merged into heaps that may already hold keys
- *  of other bases (the ring). Scores <= floor are not kept. Threads take tiles of queries.
- *  ranks   local
- *  keys    in/out  [query count, k] heaps of select_offer; counts [query count]
- *  back_keys       [base count, k], back_counts: the same for base rows over the queries, from the same tiles; NULL
- *                  for none (then bias must be NULL on both sides)
- *  skip_equal_ids  pairs with equal global ids are left out (a dictionary with itself)
- *  fails   ERR_MEMORY */
+/** For each query row the k best of `base` by dot(query, row) + bias, merged into heaps that may
+ * already hold keys of other bases (the ring). Scores <= floor are not kept. Threads take tiles of
+ * queries. ranks   local keys    in/out  [query count, k] heaps of select_offer; counts [query
+ * count] back_keys       [base count, k], back_counts: the same for base rows over the queries,
+ * from the same tiles; NULL for none (then bias must be NULL on both sides) skip_equal_ids  pairs
+ * with equal global ids are left out (a dictionary with itself) fails   ERR_MEMORY */
 typedef struct ScreenJob {
   ScreenSide query, base;
   int64_t width, k;

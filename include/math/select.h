@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/** Total order of (score, id): score descending, ties to the lower id; as one integer, larger is better. */
+/** Total order of (score, id): score descending, ties to the lower id; as one integer, larger is
+ * better. */
 typedef uint64_t SelectKey;
 
 /** 0 is no key (below every real one). ids below 2^32 - 1; score must not be nan; -0 counts as 0.

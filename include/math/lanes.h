@@ -1,0 +1,40 @@
+#ifndef LANES_H
+#define LANES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** One kernel set a kind of processor, chosen at the first call: the widest that this CPU has. All sets give the
+ *  same bits; only tests choose one by hand. */
+
+/** Steps of one Adam update; the factors hold the bias corrections (see adam.h). */
+typedef struct LanesAdam {
+  float keep_first, keep_second; /* beta_1, beta_2 */
+  float rate;                    /* times the inverse bias correction of the first moment */
+  float root;                    /* inverse square root of the second's bias correction */
+  float epsilon, clip;           /* clip: factor of the gradient */
+} LanesAdam;
+
+typedef struct Lanes {
+  const char *name; /* "plain", "avx2", "avx512" */
+  float (*dot)(const float *a, const float *b, int64_t width);
+  void (*dot4)(const float *a, const float *const rows[4], int64_t width, float out[4]);
+  double (*square)(const float *a, int64_t width);
+  void (*add)(float *y, const float *x, int64_t width, float factor);
+  void (*fixed_add)(int64_t *sums, const float *row, int64_t width, double factor);
+  void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
+  void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
+               const float *gradient, int64_t count);
+  /** Columns n of [0, count) with score[n] + bias[n] >= least or score[n] >= back[n], ascending, into hits;
+   *  bias and back may be NULL. Returns their number. */
+  int64_t (*scan)(const float *score, const float *bias, const float *back, int64_t count,
+                  float least, int32_t *hits);
+} Lanes;
+
+/** The set in use.
+ *  ranks   local, like all here */
+const Lanes *lanes(void);
+/** Use a set by name; false when this CPU does not have it. Not while other threads compute. */
+bool lanes_use(const char *name);
+
+#endif

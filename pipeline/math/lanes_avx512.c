@@ -1,0 +1,47 @@
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "lanes_sets.h"
+
+typedef __m512 Vector;
+typedef __m512d Wide;
+enum { LANE_COUNT = 16, WIDE_COUNT = 8, GROUP = 4 };
+
+static inline Vector vector_zero(void) {
+  return _mm512_setzero_ps();
+}
+static inline Vector vector_load(const float *p) {
+  return _mm512_loadu_ps(p);
+}
+static inline void vector_store(float *p, Vector a) {
+  _mm512_storeu_ps(p, a);
+}
+static inline Vector vector_add(Vector a, Vector b) {
+  return _mm512_add_ps(a, b);
+}
+static inline Vector vector_fma(Vector a, Vector b, Vector c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+static inline float vector_sum(Vector a) {
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+static inline Wide wide_zero(void) {
+  return _mm512_setzero_pd();
+}
+static inline Wide wide_load(const float *p) {
+  return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+}
+static inline void wide_store(double *p, Wide a) {
+  _mm512_storeu_pd(p, a);
+}
+static inline Wide wide_square(Wide a, Wide sum) {
+  return _mm512_fmadd_pd(a, a, sum);
+}
+
+#define LANES_SET LANES_AVX512
+#define LANES_NAME "avx512"
+#include "lanes_body.h"

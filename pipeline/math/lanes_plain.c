@@ -1,0 +1,44 @@
+#include <math.h>
+#include <string.h>
+
+#include "lanes_sets.h"
+
+/* One lane a vector. fmaf is an instruction where the CPU has it, else exact software: slow, and right. */
+typedef float Vector;
+typedef double Wide;
+enum { LANE_COUNT = 1, WIDE_COUNT = 1, GROUP = 8 };
+
+static inline Vector vector_zero(void) {
+  return 0.0F;
+}
+static inline Vector vector_load(const float *p) {
+  return *p;
+}
+static inline void vector_store(float *p, Vector a) {
+  *p = a;
+}
+static inline Vector vector_add(Vector a, Vector b) {
+  return a + b;
+}
+static inline Vector vector_fma(Vector a, Vector b, Vector c) {
+  return fmaf(a, b, c);
+}
+static inline float vector_sum(Vector a) {
+  return a;
+}
+static inline Wide wide_zero(void) {
+  return 0.0;
+}
+static inline Wide wide_load(const float *p) {
+  return (double)*p;
+}
+static inline void wide_store(double *p, Wide a) {
+  *p = a;
+}
+static inline Wide wide_square(Wide a, Wide sum) {
+  return fma(a, a, sum);
+}
+
+#define LANES_SET LANES_PLAIN
+#define LANES_NAME "plain"
+#include "lanes_body.h"

@@ -1,0 +1,421 @@
+#include "screen.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "dense.h"
+#include "lanes.h"
+#include "memory.h"
+#include "threads.h"
+
+/* A unit of work is a tile of queries, which meets all base rows, a tile at a time:
+ *
+ *   1. the BLAS forms score[QUERIES, BASES]; |score - exact| <= bound, the same for a query and a whole base tile
+ *   2. what reaches the query's bar (a lower bound of its k-th best score) becomes a candidate, and its own lower
+ *      bound may raise the bar
+ *   3. after the last base tile the candidates that still reach the bar are scored exactly and offered to the heap
+ *
+ * A score below the bar cannot be among the k best, whatever the tiles were: so the result depends on none of them.
+ * The base rows' own heaps (back) are served from the same tiles; there a column's candidates are settled at once,
+ * since lists for all base rows would be too large. */
+enum { QUERIES = 512, BASES = 512, LEAST_QUERIES = 32, LIST_LEAST = 256 };
+
+typedef struct Candidate {
+  float upper;   /* the score is not above this */
+  int32_t index; /* base row */
+} Candidate;
+
+/* What one thread needs for one tile. */
+typedef struct ScreenScratch {
+  float *score;        /* [QUERIES, BASES] */
+  int32_t *hits;       /* [BASES] */
+  SelectKey *lows;     /* [QUERIES, k] heaps of lower bounds */
+  int64_t *low_counts; /* [QUERIES] */
+  Candidate *lists;    /* [QUERIES, list] */
+  int64_t *counts;     /* [QUERIES] */
+  float *bars;         /* [QUERIES] */
+  /* for back_keys only */
+  SelectKey *columns;     /* [BASES, QUERIES] (screened score, query within the tile) */
+  int64_t *column_counts; /* [BASES] */
+  double *back_bounds;    /* [BASES] */
+  float *back_limits;     /* [BASES] */
+  SelectKey *back_keys;   /* [base count, k] this thread's heaps; the job's if it is alone */
+  int64_t *back_counts;   /* [base count] */
+  int64_t *picks;         /* [QUERIES] of a column */
+  float *exact;           /* [QUERIES] their scores */
+} ScreenScratch;
+
+typedef struct Screening {
+  const ScreenJob *job;
+  double error;      /* per unit of |x||w| */
+  double *tile_norm; /* [base tiles] largest norm */
+  double *tile_bias; /* [base tiles] largest |bias| */
+  int64_t base_tiles;
+  int64_t queries;        /* in a unit, <= QUERIES */
+  int64_t list;           /* capacity of a query's candidates */
+  ScreenScratch *scratch; /* [threads] */
+} Screening;
+
+void screen_norms(const float *rows, int64_t count, int64_t width, double *out) {
+  for (int64_t i = 0; i < count; i++) {
+    out[i] = sqrt(dense_square(rows + i * width, width)) * (1.0 + 0x1p-40);
+  }
+}
+
+static float round_down(double value) {
+  const float near = (float)value;
+  return (double)near > value ? nextafterf(near, -INFINITY) : near;
+}
+
+static float round_up(double value) {
+  return -round_down(-value);
+}
+
+static float larger(float a, float b) {
+  return a > b ? a : b;
+}
+
+/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding each; the last
+ * term is for products that underflow. */
+static double bound_of(const Screening *screening, double query_norm, double base_norm,
+                       double bias) {
+  const double product = query_norm * base_norm;
+  return screening->error * product + 0x1.1p-23 * (1.01 * product + bias) +
+         (double)(screening->job->width + 8) * 0x1p-147;
+}
+
+/* Offer exact scores of base row `index` against queries, or the other way round: `four` rows at a time. */
+static void exact_scores(const float *row, const float *others, int64_t width, const int64_t *picks,
+                         int64_t count, float *out) {
+  for (int64_t i = 0; i < count; i += 4) {
+    const float *rows[4];
+    float scores[4];
+    for (int64_t j = 0; j < 4; j++) {
+      rows[j] = others + picks[i + j < count ? i + j : i] * width;
+    }
+    if (count - i >= 3) {
+      dense_dot4(row, (const float *const *)rows, width, scores);
+    } else {
+      for (int64_t j = 0; j < count - i; j++) {
+        scores[j] = dense_dot(row, rows[j], width);
+      }
+    }
+    for (int64_t j = 0; j < 4 && i + j < count; j++) {
+      out[i + j] = scores[j];
+    }
+  }
+}
+
+/* Score a query's candidates that reach the bar, and forget the list. */
+static void settle_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
+  enum { BATCH = 64 };
+  const ScreenJob *job = screening->job;
+  const Candidate *list = s->lists + tile_q * screening->list;
+  SelectKey *keys = job->keys + q * job->k;
+  int64_t picks[BATCH];
+  float scores[BATCH];
+  for (int64_t i = 0, count = 0; i < s->counts[tile_q]; i++) {
+    if (list[i].upper >= s->bars[tile_q]) {
+      picks[count++] = list[i].index;
+    }
+    if (count == BATCH || (i + 1 == s->counts[tile_q] && count > 0)) {
+      exact_scores(job->query.rows + q * job->width, job->base.rows, job->width, picks, count,
+                   scores);
+      for (int64_t j = 0; j < count; j++) {
+        const float bias = job->base.bias == NULL ? 0.0F : job->base.bias[picks[j]];
+        const float score = scores[j] + bias;
+        if (score > job->floor) {
+          select_offer(keys, &job->counts[q], job->k,
+                       select_key(score, job->base.first_id + picks[j]));
+        }
+      }
+      count = 0;
+    }
+  }
+  s->counts[tile_q] = 0;
+  const SelectKey worst = select_worst(keys, job->counts[q], job->k);
+  if (worst != 0) {
+    s->bars[tile_q] = larger(s->bars[tile_q], select_score(worst));
+  }
+}
+
+/* A full list loses what fell below the bar; if that is little (ties, ascending scores) it is settled. */
+static void make_room(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
+  Candidate *list = s->lists + tile_q * screening->list;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < s->counts[tile_q]; i++) {
+    if (list[i].upper >= s->bars[tile_q]) {
+      list[kept++] = list[i];
+    }
+  }
+  s->counts[tile_q] = kept;
+  if (kept > screening->list / 2) {
+    settle_query(screening, s, q, tile_q);
+  }
+}
+
+static void add_candidate(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q,
+                          int64_t index, double score, double bound) {
+  const int64_t k = screening->job->k;
+  if (s->counts[tile_q] == screening->list) {
+    make_room(screening, s, q, tile_q);
+  }
+  s->lists[tile_q * screening->list + s->counts[tile_q]++] =
+      (Candidate){round_up(score + bound), (int32_t)index};
+  SelectKey *lows = s->lows + tile_q * k;
+  select_offer(lows, &s->low_counts[tile_q], k, select_key(round_down(score - bound), index));
+  const SelectKey worst = select_worst(lows, s->low_counts[tile_q], k);
+  if (worst != 0) {
+    s->bars[tile_q] = larger(s->bars[tile_q], select_score(worst));
+  }
+}
+
+static bool is_pair(const ScreenJob *job, int64_t q, int64_t index) {
+  return !(job->skip_equal_ids && job->query.first_id + q == job->base.first_id + index) &&
+         (job->base.is_left_out == NULL || !job->base.is_left_out[index]);
+}
+
+/* One row of the score tile: base rows [base, base + count). */
+static void scan_row(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q,
+                     int64_t tile, int64_t count) {
+  const ScreenJob *job = screening->job;
+  const int64_t base = tile * BASES;
+  const float *score = s->score + tile_q * count;
+  const float *bias = job->base.bias == NULL ? NULL : job->base.bias + base;
+  const float *back = job->back_keys == NULL ? NULL : s->back_limits;
+  const double bound = bound_of(screening, job->query.norm[q], screening->tile_norm[tile],
+                                screening->tile_bias[tile]);
+  const float limit = round_down((double)s->bars[tile_q] - bound);
+  const int64_t found = lanes()->scan(score, bias, back, count, limit, s->hits);
+  for (int64_t i = 0; i < found; i++) {
+    const int64_t n = s->hits[i];
+    if (!is_pair(job, q, base + n)) {
+      continue;
+    }
+    const float value = bias == NULL ? score[n] : score[n] + bias[n];
+    if ((double)value + bound >= (double)s->bars[tile_q]) {
+      add_candidate(screening, s, q, tile_q, base + n, (double)value, bound);
+    }
+    if (back != NULL && score[n] >= back[n]) {
+      s->columns[n * QUERIES + s->column_counts[n]++] = select_key(score[n], tile_q);
+    }
+  }
+}
+
+/* What a base row's newcomer must reach, by the job's heaps and by this thread's. */
+static float back_bar(const ScreenJob *job, const ScreenScratch *s, int64_t index) {
+  const int64_t k = job->k;
+  const SelectKey all = select_worst(job->back_keys + index * k, job->back_counts[index], k);
+  const SelectKey own = select_worst(s->back_keys + index * k, s->back_counts[index], k);
+  const float bar = all == 0 ? job->floor : larger(job->floor, select_score(all));
+  return own == 0 ? bar : larger(bar, select_score(own));
+}
+
+static void open_columns(const Screening *screening, ScreenScratch *s, int64_t base, int64_t count,
+                         double query_norm) {
+  const ScreenJob *job = screening->job;
+  for (int64_t n = 0; n < count; n++) {
+    s->column_counts[n] = 0;
+    s->back_bounds[n] = bound_of(screening, query_norm, job->base.norm[base + n], 0.0);
+    s->back_limits[n] = round_down((double)back_bar(job, s, base + n) - s->back_bounds[n]);
+  }
+}
+
+/* Keep of a column what can be among its own k best, score that exactly and offer it. */
+static void settle_column(const Screening *screening, ScreenScratch *s, int64_t base, int64_t n,
+                          int64_t first_query) {
+  const ScreenJob *job = screening->job;
+  SelectKey *column = s->columns + n * QUERIES;
+  int64_t count = 0;
+  const SelectKey kth = select_nth(column, s->column_counts[n], job->k);
+  const float limit =
+      kth == 0 ? -INFINITY : round_down((double)select_score(kth) - 2.0 * s->back_bounds[n]);
+  for (int64_t i = 0; i < s->column_counts[n]; i++) {
+    if (select_score(column[i]) >= limit) {
+      s->picks[count++] = first_query + select_id(column[i]);
+    }
+  }
+  const int64_t index = base + n;
+  exact_scores(job->base.rows + index * job->width, job->query.rows, job->width, s->picks, count,
+               s->exact);
+  for (int64_t i = 0; i < count; i++) {
+    if (s->exact[i] > job->floor) {
+      select_offer(s->back_keys + index * job->k, &s->back_counts[index], job->k,
+                   select_key(s->exact[i], job->query.first_id + s->picks[i]));
+    }
+  }
+}
+
+static void open_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
+  const ScreenJob *job = screening->job;
+  const SelectKey worst = select_worst(job->keys + q * job->k, job->counts[q], job->k);
+  s->low_counts[tile_q] = 0;
+  s->counts[tile_q] = 0;
+  s->bars[tile_q] = worst == 0 ? job->floor : larger(job->floor, select_score(worst));
+}
+
+static bool takes_part(const ScreenJob *job, int64_t q) {
+  return job->query.is_left_out == NULL || !job->query.is_left_out[q];
+}
+
+static void screen_tile(const Screening *screening, ScreenScratch *s, int64_t first, int64_t past,
+                        int64_t tile) {
+  const ScreenJob *job = screening->job;
+  const int64_t base = tile * BASES;
+  const int64_t count = job->base.count - base < BASES ? job->base.count - base : BASES;
+  double query_norm = 0.0;
+  for (int64_t q = first; q < past; q++) {
+    query_norm = fmax(query_norm, job->query.norm[q]);
+  }
+  dense_gemm(job->query.rows + first * job->width, past - first, job->base.rows + base * job->width,
+             count, job->width, s->score);
+  if (job->back_keys != NULL) {
+    open_columns(screening, s, base, count, query_norm);
+  }
+  for (int64_t q = first; q < past; q++) {
+    if (takes_part(job, q)) {
+      scan_row(screening, s, q, q - first, tile, count);
+    }
+  }
+  for (int64_t n = 0; job->back_keys != NULL && n < count; n++) {
+    settle_column(screening, s, base, n, first);
+  }
+}
+
+static Status screen_unit(int64_t unit, int thread, void *context) {
+  const Screening *screening = context;
+  const ScreenJob *job = screening->job;
+  ScreenScratch *s = &screening->scratch[thread];
+  const int64_t first = unit * screening->queries;
+  const int64_t past =
+      first + screening->queries < job->query.count ? first + screening->queries : job->query.count;
+  for (int64_t q = first; q < past; q++) {
+    open_query(screening, s, q, q - first);
+  }
+  for (int64_t tile = 0; tile < screening->base_tiles; tile++) {
+    screen_tile(screening, s, first, past, tile);
+  }
+  for (int64_t q = first; q < past; q++) {
+    settle_query(screening, s, q, q - first);
+  }
+  return OK;
+}
+
+static Status measure_tiles(Screening *screening) {
+  const ScreenSide *base = &screening->job->base;
+  screening->base_tiles = (base->count + BASES - 1) / BASES;
+  TRY(MEMORY_NEW(&screening->tile_norm, screening->base_tiles, "norms of tiles"));
+  TRY(MEMORY_NEW(&screening->tile_bias, screening->base_tiles, "biases of tiles"));
+  for (int64_t i = 0; i < base->count; i++) {
+    const int64_t tile = i / BASES;
+    screening->tile_norm[tile] = fmax(screening->tile_norm[tile], base->norm[i]);
+    if (base->bias != NULL) {
+      screening->tile_bias[tile] = fmax(screening->tile_bias[tile], fabs((double)base->bias[i]));
+    }
+  }
+  return OK;
+}
+
+static Status make_back(const Screening *screening, ScreenScratch *s) {
+  const ScreenJob *job = screening->job;
+  TRY(MEMORY_NEW(&s->columns, (int64_t)BASES * QUERIES, "columns of a tile"));
+  TRY(MEMORY_NEW(&s->column_counts, BASES, "columns of a tile"));
+  TRY(MEMORY_NEW(&s->back_bounds, BASES, "bounds of a tile"));
+  TRY(MEMORY_NEW(&s->back_limits, BASES, "limits of a tile"));
+  TRY(MEMORY_NEW(&s->picks, QUERIES, "picks of a column"));
+  TRY(MEMORY_NEW(&s->exact, QUERIES, "scores of a column"));
+  if (threads_count() == 1) {
+    s->back_keys = job->back_keys;
+    s->back_counts = job->back_counts;
+    return OK;
+  }
+  TRY(MEMORY_NEW(&s->back_keys, job->base.count * job->k, "heaps of a thread"));
+  return MEMORY_NEW(&s->back_counts, job->base.count, "heaps of a thread");
+}
+
+static Status make_scratch(Screening *screening) {
+  const int64_t queries = screening->queries;
+  TRY(MEMORY_NEW(&screening->scratch, threads_count(), "screening threads"));
+  for (int t = 0; t < threads_count(); t++) {
+    ScreenScratch *s = &screening->scratch[t];
+    TRY(MEMORY_NEW(&s->score, queries * BASES, "scores of a tile"));
+    TRY(MEMORY_NEW(&s->hits, BASES, "hits of a row"));
+    TRY(MEMORY_NEW(&s->lows, queries * screening->job->k, "lower bounds of a tile"));
+    TRY(MEMORY_NEW(&s->low_counts, queries, "lower bounds of a tile"));
+    TRY(MEMORY_NEW(&s->lists, queries * screening->list, "candidates of a tile"));
+    TRY(MEMORY_NEW(&s->counts, queries, "candidates of a tile"));
+    TRY(MEMORY_NEW(&s->bars, queries, "bars of a tile"));
+    if (screening->job->back_keys != NULL) {
+      TRY(make_back(screening, s));
+    }
+  }
+  return OK;
+}
+
+/* Which thread met which tile is chance, but the union of their heaps holds the k best of all. */
+static void merge_back(const Screening *screening) {
+  const ScreenJob *job = screening->job;
+  for (int t = 0; t < threads_count(); t++) {
+    const ScreenScratch *s = &screening->scratch[t];
+    for (int64_t n = 0; n < job->base.count; n++) {
+      for (int64_t i = 0; i < s->back_counts[n]; i++) {
+        select_offer(job->back_keys + n * job->k, &job->back_counts[n], job->k,
+                     s->back_keys[n * job->k + i]);
+      }
+    }
+  }
+}
+
+static void free_scratch(Screening *screening) {
+  for (int t = 0; screening->scratch != NULL && t < threads_count(); t++) {
+    ScreenScratch *s = &screening->scratch[t];
+    if (s->back_keys != screening->job->back_keys) {
+      MEMORY_FREE(s->back_keys);
+      MEMORY_FREE(s->back_counts);
+    }
+    MEMORY_FREE(s->score);
+    MEMORY_FREE(s->hits);
+    MEMORY_FREE(s->lows);
+    MEMORY_FREE(s->low_counts);
+    MEMORY_FREE(s->lists);
+    MEMORY_FREE(s->counts);
+    MEMORY_FREE(s->bars);
+    MEMORY_FREE(s->columns);
+    MEMORY_FREE(s->column_counts);
+    MEMORY_FREE(s->back_bounds);
+    MEMORY_FREE(s->back_limits);
+    MEMORY_FREE(s->picks);
+    MEMORY_FREE(s->exact);
+  }
+  MEMORY_FREE(screening->scratch);
+  MEMORY_FREE(screening->tile_norm);
+  MEMORY_FREE(screening->tile_bias);
+}
+
+static Status run_units(Screening *screening) {
+  const ScreenJob *job = screening->job;
+  const int64_t units = (job->query.count + screening->queries - 1) / screening->queries;
+  TRY(measure_tiles(screening));
+  TRY(make_scratch(screening));
+  TRY(threads_run(units, screen_unit, screening));
+  if (job->back_keys != NULL && threads_count() > 1) {
+    merge_back(screening);
+  }
+  return OK;
+}
+
+/* Tiles are large, so that the BLAS packs seldom, but every thread gets one. */
+Status screen_run(const ScreenJob *job) {
+  ASSERT(job->query.bias == NULL && (job->back_keys == NULL || job->base.bias == NULL));
+  ASSERT(job->base.count < 2147483647);
+  Screening screening = {.job = job, .error = dense_gemm_error(job->width)};
+  if (job->query.count == 0 || job->base.count == 0 || job->k == 0) {
+    return OK;
+  }
+  const int64_t share = (job->query.count + threads_count() - 1) / threads_count();
+  screening.queries = share < LEAST_QUERIES ? LEAST_QUERIES : (share < QUERIES ? share : QUERIES);
+  screening.list = 4 * job->k > LIST_LEAST ? 4 * job->k : LIST_LEAST;
+  const Status status = run_units(&screening);
+  free_scratch(&screening);
+  return status;
+}
