@@ -41,13 +41,21 @@ Shard directions_shard(int64_t latents, int rank, int size);
 /** Set the states from the rows as read and from the firings.
  *  ranks   local
  *  firings in      [own], or NULL when nobody counted: then only rows of zero norm are dead
- *  seen    in      rows that were encoded
- *  fails   ERR_NUMERIC when a row is not finite (names the latent) */
-Status directions_judge(Directions *directions, const int64_t *firings, int64_t seen) MUST_USE;
+ *  seen    in      rows that were encoded */
+void directions_judge(Directions *directions, const int64_t *firings, int64_t seen);
+/** Set the states that were found before.
+ *  ranks   local
+ *  state   in      [own] */
+void directions_adopt(Directions *directions, const uint8_t *state);
+/** How many latents have a state, over all ranks.
+ *  ranks   collective */
+int64_t directions_count(Team *team, const Directions *directions, DirectionState state);
 
 /** Scale every row to norm 1, in a fixed order of operations; rows of zero norm stay zero.
- *  ranks   local */
-void directions_unit(Directions *directions);
+ *  ranks   local
+ *  place   in      where the rows come from, for the message: "dictionaries/8k.h5 /w_dec"
+ *  fails   ERR_NUMERIC when a row is not finite (names the latent) */
+Status directions_unit(Directions *directions, const char *place) MUST_USE;
 /** Subtract `mean` [width] from every row and scale to norm 1 again.
  *  ranks   local */
 void directions_centre(Directions *directions, const float *mean);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "directions.h"
+#include "progress.h"
 #include "select.h"
 #include "status.h"
 #include "team.h"
@@ -29,6 +30,18 @@ Status neighbours_open(Neighbours *neighbours, int64_t count, int64_t most) MUST
 /** ranks local */
 void neighbours_clear(Neighbours *neighbours);
 
+/** Ids and cosines as files keep them. Rounding may leave a cosine a little beyond 1: cut there.
+ *  ranks   local
+ *  ids     out     [count, most], 4294967295 where there is no neighbour
+ *  cosines out     [count, most], nan there */
+void neighbours_unpack(const Neighbours *neighbours, uint32_t *ids, float *cosines);
+
+/** Progress over several searches: `done` counts pairs of rows, of all ranks. NULL for none. */
+typedef struct NeighboursWatch {
+  Progress *bar; /* total in pairs */
+  int64_t done;
+} NeighboursWatch;
+
 /** The best parents of each child and the best children of each parent. Rows that are left out
  *  take no part: they get no neighbours and are nobody's.
  *  ranks   collective
@@ -38,12 +51,13 @@ void neighbours_clear(Neighbours *neighbours);
  *  children in/out opened for shard_count(parent->own) rows with the same `most`, empty
  *  fails   ERR_MEMORY; the lists are then unusable */
 Status neighbours_find(Team *team, const Directions *child, const Directions *parent,
-                       Neighbours *parents, Neighbours *children) MUST_USE;
+                       Neighbours *parents, Neighbours *children, NeighboursWatch *watch) MUST_USE;
 
 /** The nearest other rows of the same dictionary.
  *  ranks   collective
  *  fails   as neighbours_find() */
-Status neighbours_find_own(Team *team, const Directions *rows, Neighbours *nearest) MUST_USE;
+Status neighbours_find_own(Team *team, const Directions *rows, Neighbours *nearest,
+                           NeighboursWatch *watch) MUST_USE;
 
 /** The dot product of each child with each of its parents found before, of other rows of the
  *  same dictionaries: centred ones, or the encoder's.

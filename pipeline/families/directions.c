@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dense.h"
+#include "exchange.h"
 #include "memory.h"
 
 Shard directions_shard(int64_t latents, int rank, int size) {
@@ -39,33 +40,48 @@ static DirectionState judge(double square, int64_t firings, int64_t seen) {
   return seen >= DIRECTION_DEAD_ROWS ? DIRECTION_DEAD : DIRECTION_UNSEEN;
 }
 
-Status directions_judge(Directions *directions, const int64_t *firings, int64_t seen) {
+void directions_judge(Directions *directions, const int64_t *firings, int64_t seen) {
   for (int64_t i = 0; i < shard_count(directions->own); i++) {
     const double square = dense_square(directions->rows + i * directions->width, directions->width);
-    if (!isfinite(square)) {
-      return RAISE(ERR_NUMERIC, "decoder row of latent %lld is not finite",
-                   (long long)(directions->own.first + i));
-    }
-    const DirectionState state = judge(square, firings == NULL ? 1 : firings[i], seen);
-    directions->state[i] = (uint8_t)state;
-    directions->is_left_out[i] = state == DIRECTION_DEAD;
+    directions->state[i] = (uint8_t)judge(square, firings == NULL ? 1 : firings[i], seen);
   }
-  return OK;
+  directions_adopt(directions, directions->state);
 }
 
-static void unit_row(float *row, int64_t width) {
+void directions_adopt(Directions *directions, const uint8_t *state) {
+  for (int64_t i = 0; i < shard_count(directions->own); i++) {
+    directions->state[i] = state[i];
+    directions->is_left_out[i] = state[i] == DIRECTION_DEAD;
+  }
+}
+
+int64_t directions_count(Team *team, const Directions *directions, DirectionState state) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < shard_count(directions->own); i++) {
+    count += directions->state[i] == state;
+  }
+  exchange_sum(team, &count, 1);
+  return count;
+}
+
+static bool unit_row(float *row, int64_t width) {
   const double norm = sqrt(dense_square(row, width));
   if (norm > 0) {
     for (int64_t j = 0; j < width; j++) {
       row[j] = (float)(row[j] / norm);
     }
   }
+  return isfinite(norm);
 }
 
-void directions_unit(Directions *directions) {
+Status directions_unit(Directions *directions, const char *place) {
   for (int64_t i = 0; i < shard_count(directions->own); i++) {
-    unit_row(directions->rows + i * directions->width, directions->width);
+    if (!unit_row(directions->rows + i * directions->width, directions->width)) {
+      return RAISE(ERR_NUMERIC, "%s: the row of latent %lld is not finite", place,
+                   (long long)(directions->own.first + i));
+    }
   }
+  return OK;
 }
 
 void directions_centre(Directions *directions, const float *mean) {

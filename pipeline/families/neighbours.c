@@ -20,6 +20,16 @@ void neighbours_clear(Neighbours *neighbours) {
   MEMORY_FREE(neighbours->counts);
 }
 
+void neighbours_unpack(const Neighbours *neighbours, uint32_t *ids, float *cosines) {
+  const int64_t most = neighbours->most;
+  for (int64_t i = 0; i < neighbours->count * most; i++) {
+    const bool is_there = i % most < neighbours->counts[i / most];
+    const float cosine = is_there ? select_score(neighbours->keys[i]) : NAN;
+    ids[i] = is_there ? (uint32_t)select_id(neighbours->keys[i]) : UINT32_MAX;
+    cosines[i] = cosine > 1 ? 1 : (cosine < -1 ? -1 : cosine);
+  }
+}
+
 /** The block of parents that is here now. Before the first turn it is this rank's own, borrowed;
  *  later ones arrive in two buffers in turn. A block's lists of children travel with it and are
  *  home after a whole round. */
@@ -49,9 +59,13 @@ static Shard ring_shard(const Ring *ring, int turn) {
   return directions_shard(ring->parent->latents, (ring->team->rank - turn + size) % size, size);
 }
 
+/** Rows of the largest block: rank 0's, under any dealing. */
+static int64_t ring_most(const Team *team, const Directions *parent) {
+  return shard_count(directions_shard(parent->latents, 0, team->size));
+}
+
 static Status ring_take(Ring *ring, int64_t most) {
-  /* Rank 0 has the most rows, under any dealing. */
-  const int64_t rows = shard_count(directions_shard(ring->parent->latents, 0, ring->team->size));
+  const int64_t rows = ring_most(ring->team, ring->parent);
   for (int i = 0; i < 2 && ring->team->size > 1; i++) {
     TRY(MEMORY_NEW(&ring->row_buffer[i], rows * ring->parent->width, "rows of the ring"));
     TRY(MEMORY_NEW(&ring->flag_buffer[i], rows, "states of the ring"));
@@ -129,77 +143,117 @@ static void sort_lists(const Neighbours *lists) {
   }
 }
 
-static ScreenSide side_of(const float *rows, const double *norm, Shard ids,
-                          const uint8_t *is_left_out) {
-  return (ScreenSide){.rows = rows,
-                      .norm = norm,
-                      .count = shard_count(ids),
-                      .first_id = ids.first,
-                      .is_left_out = is_left_out};
-}
+/** One search. Children meet the parents that are here in panels, so that progress shows. */
+enum { PANEL_ROWS = 16384 };
 
-/** Children against the parents that are here. */
-static Status screen_here(const Ring *ring, const Directions *child, const double *child_norm,
-                          double *norm, const Neighbours *parents, bool is_own) {
-  screen_norms(ring->rows, shard_count(ring->here), child->width, norm);
-  const ScreenJob job = {.query = side_of(child->rows, child_norm, child->own, child->is_left_out),
-                         .base = side_of(ring->rows, norm, ring->here, ring->is_left_out),
+typedef struct Search {
+  Ring ring;
+  const Directions *child;
+  const Neighbours *parents;
+  double *child_norm; /* [own children] */
+  double *norm;       /* [largest block of parents] of the block that is here */
+  bool is_own;        /* a dictionary with itself */
+  NeighboursWatch *watch;
+  int64_t begun; /* watch->done before this search */
+} Search;
+
+static Status screen_panel(const Search *search, int64_t first, int64_t count) {
+  const Ring *ring = &search->ring;
+  const Directions *child = search->child;
+  const int64_t most = search->parents->most;
+  const ScreenJob job = {.query = {.rows = child->rows + first * child->width,
+                                   .norm = search->child_norm + first,
+                                   .count = count,
+                                   .first_id = child->own.first + first,
+                                   .is_left_out = child->is_left_out + first},
+                         .base = {.rows = ring->rows,
+                                  .norm = search->norm,
+                                  .count = shard_count(ring->here),
+                                  .first_id = ring->here.first,
+                                  .is_left_out = ring->is_left_out},
                          .width = child->width,
-                         .k = parents->most,
+                         .k = most,
                          .floor = -2,
-                         .keys = parents->keys,
-                         .counts = parents->counts,
+                         .keys = search->parents->keys + first * most,
+                         .counts = search->parents->counts + first,
                          .back_keys = ring->lists.keys,
                          .back_counts = ring->lists.counts,
-                         .skip_equal_ids = is_own};
+                         .skip_equal_ids = search->is_own};
   return screen_run(&job);
 }
 
-static Status go_round(Ring *ring, const Directions *child, double *child_norm, double *norm,
-                       const Neighbours *parents, bool is_own) {
-  screen_norms(child->rows, shard_count(child->own), child->width, child_norm);
-  do {
-    TRY_ALL(ring->team, screen_here(ring, child, child_norm, norm, parents, is_own));
-  } while (ring_turn(ring));
+/** What rank 0 has done of its share stands for all. */
+static void show_progress(const Search *search, int64_t children) {
+  NeighboursWatch *watch = search->watch;
+  const Ring *ring = &search->ring;
+  if (watch != NULL && search->parents->count > 0) {
+    const double turns = ring->turn + (double)children / (double)search->parents->count;
+    const double pairs = (double)search->child->latents * (double)ring->parent->latents;
+    watch->done = search->begun + (int64_t)(pairs * turns / ring->team->size);
+    progress_step(watch->bar, watch->done);
+  }
+}
+
+static Status screen_here(const Search *search) {
+  const Ring *ring = &search->ring;
+  const int64_t children = search->parents->count;
+  screen_norms(ring->rows, shard_count(ring->here), search->child->width, search->norm);
+  for (int64_t first = 0; first < children; first += PANEL_ROWS) {
+    const int64_t left = children - first;
+    const int64_t count = left < PANEL_ROWS ? left : PANEL_ROWS;
+    TRY(screen_panel(search, first, count));
+    show_progress(search, first + count);
+  }
   return OK;
 }
 
-static Status find(Team *team, const Directions *child, const Directions *parent,
-                   Neighbours *parents, Neighbours *children, bool is_own) {
-  ASSERT(child->width == parent->width);
-  ASSERT(parents->count == shard_count(child->own));
-  double *child_norm = NULL;
-  double *norm = NULL;
-  Ring ring;
-  TRY(ring_open(&ring, team, parent, children));
-  Status status = MEMORY_NEW(&child_norm, shard_count(child->own), "norms of children");
+static Status search_take(Search *search) {
+  const Directions *child = search->child;
+  const int64_t children = shard_count(child->own);
+  const int64_t most = ring_most(search->ring.team, search->ring.parent);
+  TRY(MEMORY_NEW(&search->child_norm, children, "norms of children"));
+  screen_norms(child->rows, children, child->width, search->child_norm);
+  return MEMORY_NEW(&search->norm, most, "norms of parents");
+}
+
+static Status go_round(Search *search) {
+  TRY_ALL(search->ring.team, search_take(search));
+  do {
+    TRY_ALL(search->ring.team, screen_here(search));
+  } while (ring_turn(&search->ring));
+  return OK;
+}
+
+static Status find(Search *search, Team *team, const Directions *parent, Neighbours *children) {
+  ASSERT(search->child->width == parent->width);
+  ASSERT(search->parents->count == shard_count(search->child->own));
+  search->begun = search->watch != NULL ? search->watch->done : 0;
+  TRY(ring_open(&search->ring, team, parent, children));
+  const Status status = go_round(search);
   if (status == OK) {
-    const int64_t most = shard_count(directions_shard(parent->latents, 0, team->size));
-    status = MEMORY_NEW(&norm, most, "norms of parents");
-  }
-  status = team_agree(team, status);
-  if (status == OK) {
-    status = go_round(&ring, child, child_norm, norm, parents, is_own);
+    sort_lists(search->parents);
   }
   if (status == OK && children != NULL) {
-    ring_home(&ring, children);
+    ring_home(&search->ring, children);
     sort_lists(children);
   }
-  sort_lists(parents);
-  MEMORY_FREE(child_norm);
-  MEMORY_FREE(norm);
-  ring_clear(&ring);
+  MEMORY_FREE(search->child_norm);
+  MEMORY_FREE(search->norm);
+  ring_clear(&search->ring);
   return status;
 }
 
 Status neighbours_find(Team *team, const Directions *child, const Directions *parent,
-                       Neighbours *parents, Neighbours *children) {
+                       Neighbours *parents, Neighbours *children, NeighboursWatch *watch) {
   ASSERT(children->count == shard_count(parent->own) && children->most == parents->most);
-  return find(team, child, parent, parents, children, false);
+  Search search = {.child = child, .parents = parents, .watch = watch};
+  return find(&search, team, parent, children);
 }
 
-Status neighbours_find_own(Team *team, const Directions *rows, Neighbours *nearest) {
-  return find(team, rows, rows, nearest, NULL, true);
+Status neighbours_find_own(Team *team, const Directions *rows, Neighbours *nearest,
+                           NeighboursWatch *watch) {
+  Search search = {.child = rows, .parents = nearest, .watch = watch, .is_own = true};
+  return find(&search, team, rows, NULL);
 }
 
 enum { SCORE_ROWS = 64 }; /* children a unit of work */

@@ -8,15 +8,6 @@
 #include "memory.h"
 #include "threads.h"
 
-static int64_t count_alive(Team *team, const Directions *rows) {
-  int64_t alive = 0;
-  for (int64_t i = 0; i < shard_count(rows->own); i++) {
-    alive += rows->state[i] == DIRECTION_ALIVE;
-  }
-  exchange_sum(team, &alive, 1);
-  return alive;
-}
-
 Status spread_mean(Team *team, const Directions *rows, float *mean) {
   int64_t *sums = NULL;
   TRY_ALL(team, MEMORY_NEW(&sums, rows->width, "sum of a dictionary's rows"));
@@ -28,7 +19,7 @@ Status spread_mean(Team *team, const Directions *rows, float *mean) {
     }
   }
   exchange_sum(team, sums, rows->width);
-  const int64_t alive = count_alive(team, rows);
+  const int64_t alive = directions_count(team, rows, DIRECTION_ALIVE);
   for (int64_t j = 0; j < rows->width; j++) {
     mean[j] = alive > 0 ? (float)(fixed_to(sums[j], scale) / (double)alive) : 0.0F;
   }
