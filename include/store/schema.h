@@ -46,7 +46,9 @@
  *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1] (below 0: first)
  *                         attributes: median_best, null_median, null_999, share_40, share_50, share_70
  *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
- *  families.h5              statuses, evidence and the forest; status and evidence codes: verdict.h
+ *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h
+ *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated by spaces, in the order
+ *                of their codes, "-" for no status; flags are bits), rows, documents, families (trees with a child)
  *    /pair/C/P            every compared pair (controls as children too):
  *      status [Mc] u8, flags [Mc] u8              of each child relative to P
  *      parent [Mc] u32                            pi(c); parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32
@@ -54,14 +56,28 @@
  *      p, p_low, p_high [Mc] f32                  P(parent | child) and its 95 % interval (nan: insufficient evidence)
  *      p_wide [Mc] f32                            the same with the parent among its top 2k
  *      p_child [Mc] f32, lift [Mc] f32            P(child | parent), lift
- *      evidence [Mc] u8
- *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine [edges] f32, edge_p [edges] f32   the DAG
- *                         attributes: link, null_999, count_STATUS, mean_p, mean_lift, merge_rate, skip_rate
+ *      evidence [Mc] u8                           0 open, 1 no, 2 yes
+ *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine [edges] f32, edge_p [edges] f32   the DAG: best
+ *                                                 parents (of those in neighbours.h5) at or above the link
+ *                         attributes: link, null_median, null_999, median_best, count_STATUS, children (not dead),
+ *                         linked (children with an edge), merge_rate and skip_rate (of the children not dead),
+ *                         enough (linked children with enough evidence), mean_p, mean_lift (of those, with pi(c)),
+ *                         mean_p_all (of all children with enough evidence), forest_edges; where C has a second
+ *                         smaller level: tc_1, tc_5 (best parent's best parent agrees with the direct one)
  *    /dictionary/N        levels only: parent_status [M] u8, in_forest [M] u8, root_level [M] u8 (index into attribute
- *                         "levels" of /, space-separated names), root [M] u32, forest_children [M] i64
- *    /family              trees rooted in the smallest level: root [F] u32, size [F, levels] i64, mass [F] f64 (activation sum),
- *                         coverage [F] f64, purity [F] f64, replicated [F] u8 (2: no twin)
- *    /replication         attributes per twin TWIN: correlation_TWIN, split_again_TWIN, split_any_TWIN
+ *                         "levels" of /; 255: dead), root [M] u32, forest_children [M] i64, in_degree [M] i64 (edges of
+ *                         the DAG from the next larger level), flags [M] u8 (all of the feature), coverage [M] f64 (share
+ *                         of its activation on rows where a forest child fires too; nan: no forest child), token_share
+ *                         [M] f64 (of its firings, on the most frequent token)
+ *                         attributes: count_STATUS (parent statuses), share_30, median_best, null_median (relative to the
+ *                         next smaller level), too_little_text, undertrained (0/1)
+ *    /family              trees rooted in the smallest level: root [F] u32, size [F, levels] i64 (features), kept, split, open
+ *                         [F, levels] i64 (of these: kept, split, with or without `?`; with `?`), mass [F] f64 (activation sum
+ *                         of the root), coverage [F] f64 (of the root), purity [F] f64 (metrics.h), replicated [F] u8 (1: one
+ *                         of its features splits in the twin too; 2: no twin)
+ *    /replication/T/P/children [Mp, 2] i64        forest children of the features of level P, in the level that T is a twin of
+ *                         and in T; attributes: level, parents (not dead), correlation, split_again (parents that split, >= 2
+ *                         children, in the level: share that do in T), split_any (share of all parents that split in T)
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
 #define SCHEMA_DICTIONARY "dictionary 1"
