@@ -5,20 +5,20 @@
 
 /** What a call came to. One list makes the enum, the sentences and the exit codes of all programs.
  *  Codes are part of the interface (job scripts read them): never renumber. */
-#define STATUS_LIST(X)                                                       \
-  X(OK, 0, "success")                                                        \
-  X(ERR_USAGE, 2, "the command line is wrong")                               \
-  X(ERR_CONFIG, 3, "the configuration is wrong")                             \
-  X(ERR_MISSING, 4, "an input is missing")                                   \
-  X(ERR_FILE, 5, "a file cannot be read or written")                         \
-  X(ERR_FORMAT, 6, "a file is damaged or not of the expected kind")          \
-  X(ERR_UNSUPPORTED, 7, "the input is valid but not supported")              \
-  X(ERR_STALE, 8, "the output exists and was made with other settings")      \
-  X(ERR_SPACE, 9, "the file system is full")                                 \
-  X(ERR_MEMORY, 10, "out of memory")                                         \
-  X(ERR_NUMERIC, 11, "a number is not finite")                               \
-  X(ERR_DATA, 12, "the data cannot support what was asked")                  \
-  X(ERR_FAULT, 13, "a fault was injected by TEAM_FAULT")                     \
+#define STATUS_LIST(X)                                                  \
+  X(OK, 0, "success")                                                   \
+  X(ERR_USAGE, 2, "the command line is wrong")                          \
+  X(ERR_CONFIG, 3, "the configuration is wrong")                        \
+  X(ERR_MISSING, 4, "an input is missing")                              \
+  X(ERR_FILE, 5, "a file cannot be read or written")                    \
+  X(ERR_FORMAT, 6, "a file is damaged or not of the expected kind")     \
+  X(ERR_UNSUPPORTED, 7, "the input is valid but not supported")         \
+  X(ERR_STALE, 8, "the output exists and was made with other settings") \
+  X(ERR_SPACE, 9, "the file system is full")                            \
+  X(ERR_MEMORY, 10, "out of memory")                                    \
+  X(ERR_NUMERIC, 11, "a number is not finite")                          \
+  X(ERR_DATA, 12, "the data cannot support what was asked")             \
+  X(ERR_FAULT, 13, "a fault was injected by TEAM_FAULT")                \
   X(ERR_INTERRUPTED, 85, "stopped by a signal, the state is saved: run again to continue")
 
 #define STATUS_ENUM(name, code, sentence) name = (code),
@@ -38,12 +38,12 @@ Status status_raise(Status code, const char *file, int line, const char *format,
 #define RAISE(code, ...) status_raise((code), __FILE__, __LINE__, __VA_ARGS__)
 
 /** Return early when a local call, or a collective call that fails on all ranks alike, fails. */
-#define TRY(call)                        \
-  do {                                   \
-    const Status try_status_ = (call);   \
-    if (try_status_ != OK) {             \
-      return try_status_;                \
-    }                                    \
+#define TRY(call)                      \
+  do {                                 \
+    const Status try_status_ = (call); \
+    if (try_status_ != OK) {           \
+      return try_status_;              \
+    }                                  \
   } while (0)
 
 /** The sentence of a code, and its name ("ERR_FILE").
