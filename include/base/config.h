@@ -8,8 +8,8 @@
 #include "status.h"
 #include "text.h"
 
-/** One YAML file configures all stages. A stage declares a struct and a table of rows; the table fills
- *  the struct, checks every key of the section, makes --help and writes effective.yaml. */
+/** One YAML file configures all stages. A stage declares a struct and a table of rows; the table
+ *  fills the struct, checks every key of the section, makes --help and writes effective.yaml. */
 
 typedef enum ConfigType {
   CONFIG_INTEGER, /* int64_t */
@@ -47,20 +47,20 @@ typedef struct ConfigSection {
 
 typedef struct Config Config;
 
-/** Parse YAML text. `name` is the file's name for messages. Anchors, aliases, tags and duplicate keys
- *  are refused. Numbers are decimal (1000, 1e6, 2.5e-3), flags true or false.
+/** Parse YAML text. `name` is the file's name for messages. Anchors, aliases, tags and duplicate
+ *  keys are refused. Numbers are decimal (1000, 1e6, 2.5e-3), flags true or false.
  *  ranks   local   (rank 0 reads the bytes and broadcasts; all ranks parse alike)
  *  fails   ERR_CONFIG with file:line, ERR_MEMORY */
 Status config_parse(Config **out, const char *name, const char *bytes, int64_t length) MUST_USE;
 
-/** Apply an override "key.path=value" (value is YAML: scalar or flow sequence; an item of a list section is
- *  named by its `name` key: dictionaries.8k.rate=1e-3). Missing maps on the way are created; nothing behind
- *  the "=" is the empty text.
+/** Apply an override "key.path=value" (value is YAML: scalar or flow sequence; an item of a list
+ *  section is named by its `name` key: dictionaries.8k.rate=1e-3). Missing maps on the way are
+ *  created; nothing behind the "=" is the empty text.
  *  ranks   local
  *  fails   ERR_CONFIG "argument 3: ..." */
 Status config_override(Config *config, const char *argument, int position) MUST_USE;
 
-/** Refuse every key that is in none of the sections (names file, line, key and the nearest known key).
+/** Refuse every key that is in none of the sections: names file, line, key and the nearest known one.
  *  ranks   local */
 Status config_check(const Config *config, const ConfigSection *sections, int64_t count) MUST_USE;
 
@@ -68,11 +68,13 @@ Status config_check(const Config *config, const ConfigSection *sections, int64_t
  *  ranks   local */
 int64_t config_items(const Config *config, const char *section);
 
-/** Fill `values` (the stage's struct) from a section, or from item `item` of a list section. Every field that
- *  the rows name is set (whatever was there before); strings are owned by the struct until config_clear().
+/** Fill `values` (the stage's struct) from a section, or from item `item` of a list section. Every
+ *  field that the rows name is set (whatever was there before); strings are owned by the struct
+ *  until config_clear().
  *  ranks   local
  *  needs   0 <= item < config_items() for a list section, item ignored for others
- *  fails   ERR_CONFIG with file:line, key, and what is allowed; the fields are then zero and own nothing */
+ *  fails   ERR_CONFIG with file:line, key, and what is allowed; the fields are then zero and own
+ *          nothing */
 Status config_fill(const Config *config, const ConfigSection *section, int64_t item,
                    void *values) MUST_USE;
 /** Give back the strings and zero all fields; a zeroed struct is fine.
@@ -83,7 +85,8 @@ void config_clear(const ConfigSection *section, void *values);
  *  ranks   local */
 bool config_is_given(const Config *config, const char *section, int64_t item, const char *key);
 
-/** Where a key stands (or its section, or the file), for a stage's own checks: "run.yaml:12: train.k".
+/** Where a key (or its section, or the file) stands, for checks of a stage's own:
+ *  "run.yaml:12: train.k".
  *  ranks   local
  *  out     out     CONFIG_PLACE bytes; returned */
 enum { CONFIG_PLACE = 256 };
@@ -94,8 +97,8 @@ const char *config_place(const Config *config, const char *section, int64_t item
  *  ranks   local */
 uint64_t config_fingerprint(const ConfigSection *section, const void *values);
 
-/** Append the section as YAML (all keys, defaults filled in): "train:" and a line a key. Of a list section
- *  one item, "  - {...}", without the line "dictionaries:" before the first one.
+/** Append the section as YAML (all keys, defaults filled in): "train:" and a line a key. Of a list
+ *  section one item, "  - {...}", without the line "dictionaries:" before the first one.
  *  ranks   local */
 Status config_print(const ConfigSection *section, const void *values, Text *out) MUST_USE;
 

@@ -17,10 +17,11 @@ uint64_t random_subkey(uint64_t key, uint64_t index);
 uint64_t random_bits(uint64_t key, uint64_t index);
 /** Uniform in [0, 1), 53 bits. */
 double random_uniform(uint64_t key, uint64_t index);
-/** Uniform integer in [0, bound), bound > 0 (multiply-high; bias below 2^-32 for bounds below 2^32). */
+/** Uniform integer in [0, bound), bound > 0 (multiply-high; bias below 2^-32 for bounds below
+ *  2^32). */
 int64_t random_below(uint64_t key, uint64_t index, int64_t bound);
-/** Mean 0, variance 1: a sum of 16 uniform 16-bit integers (excess kurtosis -0.075). Integers alone,
- *  so the same bits on every CPU; libm's log and cos are not. */
+/** Mean 0, variance 1: a sum of 16 uniform 16-bit integers (excess kurtosis -0.075). Integers
+ *  alone, so the same bits on every CPU; libm's log and cos are not. */
 double random_normal(uint64_t key, uint64_t index);
 
 /** Where a keyed permutation of [0, count) sends `index` (Feistel network with cycle walking).

@@ -5,8 +5,8 @@
 
 #include "status.h"
 
-/** A temporary file of this rank, for data whose final place is known only later. It has no name after
- *  spool_open (unlinked at once), so a killed run leaves nothing behind. */
+/** A temporary file of this rank, for data whose final place is known only later. It has no name
+ *  after spool_open (unlinked at once), so a killed run leaves nothing behind. */
 typedef struct Spool Spool;
 
 /** ranks   local

@@ -34,7 +34,8 @@ enum { STATUS_WHY_SIZE = 1024 };
 Status status_raise(Status code, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5), cold)) MUST_USE;
 
-/** Fail with a reason that names file, place and remedy: `return RAISE(ERR_FILE, "%s: ...", path);` */
+/** Fail with a reason that names file, place and remedy: `return RAISE(ERR_FILE, "%s: ...", path);`
+ */
 #define RAISE(code, ...) status_raise((code), __FILE__, __LINE__, __VA_ARGS__)
 
 /** Return early when a local call, or a collective call that fails on all ranks alike, fails. */

@@ -8,7 +8,8 @@
 
 #include "status.h"
 
-/** A growing string of bytes; always followed by a 0 that is not counted. `Text t = {0};` is empty. */
+/** A growing string of bytes; always followed by a 0 that is not counted. `Text t = {0};` is
+ *  empty. */
 typedef struct Text {
   char *bytes; /* [length + 1], NULL while empty */
   int64_t length;

@@ -24,8 +24,8 @@ struct TreeNode {
   int64_t count, capacity;
 };
 
-/** Parse one document; an empty one gives an empty map. Anchors, aliases, tags, duplicate keys, keys that
- *  are no scalars, several documents and nesting beyond 16 are refused.
+/** Parse one document; an empty one gives an empty map. Anchors, aliases, tags, duplicate keys,
+ *  keys that are no scalars, several documents and nesting beyond 16 are refused.
  *  name      in    the file's name for messages, or NULL: an argument of the command line
  *  argument  in    its position
  *  fails     ERR_CONFIG ("run.yaml:12: ..." or "argument 3: ..."), ERR_MEMORY */
@@ -44,7 +44,8 @@ Status tree_put(TreeNode *map, const char *key, TreeNode *item) MUST_USE;
 
 /** Is it a plain scalar without content: "key:", "~", "null"? */
 bool tree_is_null(const TreeNode *node);
-/** "a map", "a sequence", "nothing", or the scalar itself, cut to 40 bytes. `out`: TREE_SHOW bytes. */
+/** "a map", "a sequence", "nothing", or the scalar itself, cut to 40 bytes. `out`: TREE_SHOW
+ *  bytes. */
 enum { TREE_SHOW = 64 };
 const char *tree_show(const TreeNode *node, char *out);
 

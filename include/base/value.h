@@ -8,8 +8,8 @@
 #include "text.h"
 #include "tree.h"
 
-/** One value of the configuration: between a node of the file and a field of a stage's struct. Under
- *  config.h; no stage needs it. ranks: all local. */
+/** One value of the configuration: between a node of the file and a field of a stage's struct.
+ *  Under config.h; no stage needs it. ranks: all local. */
 
 /** Set the field from a node.
  *  place   in      what messages start with: "run.yaml:12: train.k"

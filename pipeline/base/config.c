@@ -62,7 +62,8 @@ static const char *item_name(const TreeNode *item) {
   return name != NULL && name->kind == TREE_SCALAR ? name->value : NULL;
 }
 
-/* "k" at the top level, "train.k", "dictionaries.8k.rate", "dictionaries[1].rate" for an item without name. */
+/* "k" at the top level, "train.k", "dictionaries.8k.rate", "dictionaries[1].rate" for an item
+ * without name. */
 static void print_path(const char *section, const TreeNode *map, int64_t item, const char *key,
                        char *out, int size) {
   const char *name = map != NULL ? item_name(map) : NULL;
@@ -121,7 +122,8 @@ static Status parse_value(const char *value, int position, TreeNode **out) {
   return tree_parse(out, NULL, position, yaml, (int64_t)strlen(yaml));
 }
 
-/* Item whose name, then a dot, begins the rest of the path. Names may hold dots: the longest one wins. */
+/* Item whose name, then a dot, begins the rest of the path. Names may hold dots: the longest one
+ * wins. */
 static TreeNode *match_item(const TreeNode *list, Override *override) {
   TreeNode *best = NULL;
   int64_t longest = 0;
@@ -139,7 +141,8 @@ static TreeNode *match_item(const TreeNode *list, Override *override) {
   return best;
 }
 
-/* The node under the next word of the path; a map is made where there is none. The word must not be the last. */
+/* The node under the next word of the path; a map is made where there is none. The word must not
+ * be the last. */
 static Status descend(TreeNode *map, const char *word, int position, TreeNode **out) {
   *out = tree_find(map, word);
   if (*out != NULL && !tree_is_null(*out)) {
@@ -257,8 +260,8 @@ static void consider_rows(Nearest *nearest, int most, const ConfigSection *secti
   }
 }
 
-/* `home` is the section in which the unknown key stands; NULL at the top level. Keys of other sections count only
- * when they are spelt right: a key that slipped out of its section. */
+/* `home` is the section in which the unknown key stands; NULL at the top level. Keys of other
+ * sections count only when they are spelt right: a key that slipped out of its section. */
 static Status raise_unknown(const char *place, const char *key, const ConfigSection *home,
                             const ConfigSection *sections, int64_t count) {
   Nearest nearest = {.key = key, .distance = WORD_MOST};

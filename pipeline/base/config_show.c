@@ -80,7 +80,8 @@ static Status measure(const ConfigSection *section, Columns *columns) {
   return status;
 }
 
-/* Blanks up to a column of the line that began at `line`; on a new line where the cell before was too wide. */
+/* Blanks up to a column of the line that began at `line`; on a new line where the cell before was
+ * too wide. */
 static Status pad(Text *out, int64_t *line, int64_t column) {
   if (out->length - *line > column - GAP) {
     TRY(text_append(out, "\n", 1));

@@ -88,7 +88,8 @@ static Status copy_scalar(const Reader *reader, const yaml_event_t *event, char 
 
 static Status read_node(Reader *reader, const yaml_event_t *start, int depth, TreeNode *node);
 
-/* Reads the node that starts with `event` and adds it to `parent`, which owns it from then on, as it does `key`. */
+/* Reads the node that starts with `event` and adds it to `parent`, which owns it from then on, as
+ * it does `key`. */
 static Status read_item(Reader *reader, const yaml_event_t *event, int depth, TreeNode *parent,
                         char *key, int line) {
   TreeNode *item = NULL;

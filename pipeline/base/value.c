@@ -91,7 +91,8 @@ static bool scan_exponent(const char **at, int *exponent) {
   return length > 0;
 }
 
-/* Own grammar, for YAML's 0o17, 1_000, 0x1f, .inf and leading zeros mean different things to different readers. */
+/* Own grammar, for YAML's 0o17, 1_000, 0x1f, .inf and leading zeros mean different things to
+ * different readers. */
 static bool scan_number(const char *at, Number *number) {
   *number = (Number){.is_negative = *at == '-'};
   at += *at == '-' || *at == '+' ? 1 : 0;
@@ -341,7 +342,8 @@ static unsigned decode(const char *bytes, int length) {
   return code;
 }
 
-/* YAML's double quotes: as JSON's, but characters that YAML counts as not printable are escaped too. */
+/* YAML's double quotes: as JSON's, but characters that YAML counts as not printable are escaped
+ * too. */
 static Status append_quoted(const char *text, Text *out) {
   const int64_t whole = (int64_t)strlen(text);
   TRY(text_append(out, "\"", 1));
