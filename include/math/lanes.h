@@ -25,6 +25,9 @@ typedef struct Lanes {
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);
+  /** best[l] = maximum of score[n] + bias[n] over n % 64 == l, n < count - count % 64; bias may be NULL;
+   *  count >= 64. */
+  void (*maxima)(const float *score, const float *bias, int64_t count, float best[64]);
   /** Columns n of [0, count) with score[n] + bias[n] >= least or score[n] >= back[n], ascending, into hits;
    *  bias and back may be NULL. Returns their number. */
   int64_t (*scan)(const float *score, const float *bias, const float *back, int64_t count,

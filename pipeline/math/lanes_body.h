@@ -158,6 +158,18 @@ static void adam(const LanesAdam *step, float *restrict weight, float *restrict 
   }
 }
 
+static void maxima(const float *score, const float *bias, int64_t count, float *best) {
+  for (int64_t l = 0; l < LANES; l++) {
+    best[l] = bias == NULL ? score[l] : score[l] + bias[l];
+  }
+  for (int64_t n = LANES; n + LANES <= count; n += LANES) {
+    for (int64_t l = 0; l < LANES; l++) {
+      const float value = bias == NULL ? score[n + l] : score[n + l] + bias[n + l];
+      best[l] = value > best[l] ? value : best[l];
+    }
+  }
+}
+
 #if defined(__AVX512F__)
 static int64_t scan(const float *score, const float *bias, const float *back, int64_t count,
                     float least, int32_t *hits) {
@@ -209,4 +221,5 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .fixed_add = fixed_add,
                          .from_bf16 = from_bf16,
                          .adam = adam,
+                         .maxima = maxima,
                          .scan = scan};

@@ -11,8 +11,8 @@
 /* A unit of work is a tile of queries, which meets all base rows, a tile at a time:
  *
  *   1. the BLAS forms score[QUERIES, BASES]; |score - exact| <= bound, the same for a query and a whole base tile
- *   2. what reaches the query's bar (a lower bound of its k-th best score) becomes a candidate, and its own lower
- *      bound may raise the bar
+ *   2. what reaches the query's bar (a lower bound of its k-th best score) becomes a candidate; the k-th best lower
+ *      bound of the candidates raises the bar
  *   3. after the last base tile the candidates that still reach the bar are scored exactly and offered to the heap
  *
  * A score below the bar cannot be among the k best, whatever the tiles were: so the result depends on none of them.
@@ -21,19 +21,26 @@
 enum { QUERIES = 512, BASES = 512, LEAST_QUERIES = 32, LIST_LEAST = 256 };
 
 typedef struct Candidate {
-  float upper;   /* the score is not above this */
-  int32_t index; /* base row */
+  float low, upper; /* the exact score is between */
+  int32_t index;    /* base row */
 } Candidate;
+
+/* The candidates of a query. */
+typedef struct Pool {
+  float bar;      /* a lower bound of the k-th best score */
+  int64_t count;  /* in the query's list */
+  int64_t recent; /* of them since the bar was raised */
+} Pool;
 
 /* What one thread needs for one tile. */
 typedef struct ScreenScratch {
-  float *score;        /* [QUERIES, BASES] */
-  int32_t *hits;       /* [BASES] */
-  SelectKey *lows;     /* [QUERIES, k] heaps of lower bounds */
-  int64_t *low_counts; /* [QUERIES] */
-  Candidate *lists;    /* [QUERIES, list] */
-  int64_t *counts;     /* [QUERIES] */
-  float *bars;         /* [QUERIES] */
+  float *score;     /* [QUERIES, BASES] */
+  int32_t *hits;    /* [BASES] */
+  Pool *pools;      /* [QUERIES] */
+  Candidate *lists; /* [QUERIES, list] */
+  SelectKey *keys;  /* [list] to find the k-th best */
+  int64_t *picks;   /* [list] to be scored exactly */
+  float *exact;     /* [list] their scores */
   /* for back_keys only */
   SelectKey *columns;     /* [BASES, QUERIES] (screened score, query within the tile) */
   int64_t *column_counts; /* [BASES] */
@@ -41,8 +48,6 @@ typedef struct ScreenScratch {
   float *back_limits;     /* [BASES] */
   SelectKey *back_keys;   /* [base count, k] this thread's heaps; the job's if it is alone */
   int64_t *back_counts;   /* [base count] */
-  int64_t *picks;         /* [QUERIES] of a column */
-  float *exact;           /* [QUERIES] their scores */
 } ScreenScratch;
 
 typedef struct Screening {
@@ -53,6 +58,7 @@ typedef struct Screening {
   int64_t base_tiles;
   int64_t queries;        /* in a unit, <= QUERIES */
   int64_t list;           /* capacity of a query's candidates */
+  bool is_partial;        /* some pairs take no part */
   ScreenScratch *scratch; /* [threads] */
 } Screening;
 
@@ -67,20 +73,16 @@ static float round_down(double value) {
   return (double)near > value ? nextafterf(near, -INFINITY) : near;
 }
 
-static float round_up(double value) {
-  return -round_down(-value);
-}
-
 static float larger(float a, float b) {
   return a > b ? a : b;
 }
 
-/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding each; the last
- * term is for products that underflow. */
+/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding each; two more
+ * roundings are for adding the bound to a score in float32; the last term is for products that underflow. */
 static double bound_of(const Screening *screening, double query_norm, double base_norm,
                        double bias) {
   const double product = query_norm * base_norm;
-  return screening->error * product + 0x1.1p-23 * (1.01 * product + bias) +
+  return screening->error * product + 0x1.1p-22 * (1.01 * product + bias) +
          (double)(screening->job->width + 8) * 0x1p-147;
 }
 
@@ -106,73 +108,79 @@ static void exact_scores(const float *row, const float *others, int64_t width, c
   }
 }
 
+static void raise_bar(Pool *pool, SelectKey key) {
+  pool->bar = key == 0 ? pool->bar : larger(pool->bar, select_score(key));
+}
+
 /* Score a query's candidates that reach the bar, and forget the list. */
 static void settle_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
-  enum { BATCH = 64 };
   const ScreenJob *job = screening->job;
   const Candidate *list = s->lists + tile_q * screening->list;
+  Pool *pool = &s->pools[tile_q];
   SelectKey *keys = job->keys + q * job->k;
-  int64_t picks[BATCH];
-  float scores[BATCH];
-  for (int64_t i = 0, count = 0; i < s->counts[tile_q]; i++) {
-    if (list[i].upper >= s->bars[tile_q]) {
-      picks[count++] = list[i].index;
-    }
-    if (count == BATCH || (i + 1 == s->counts[tile_q] && count > 0)) {
-      exact_scores(job->query.rows + q * job->width, job->base.rows, job->width, picks, count,
-                   scores);
-      for (int64_t j = 0; j < count; j++) {
-        const float bias = job->base.bias == NULL ? 0.0F : job->base.bias[picks[j]];
-        const float score = scores[j] + bias;
-        if (score > job->floor) {
-          select_offer(keys, &job->counts[q], job->k,
-                       select_key(score, job->base.first_id + picks[j]));
-        }
-      }
-      count = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < pool->count; i++) {
+    if (list[i].upper >= pool->bar) {
+      s->picks[count++] = list[i].index;
     }
   }
-  s->counts[tile_q] = 0;
-  const SelectKey worst = select_worst(keys, job->counts[q], job->k);
-  if (worst != 0) {
-    s->bars[tile_q] = larger(s->bars[tile_q], select_score(worst));
+  exact_scores(job->query.rows + q * job->width, job->base.rows, job->width, s->picks, count,
+               s->exact);
+  for (int64_t i = 0; i < count; i++) {
+    const float bias = job->base.bias == NULL ? 0.0F : job->base.bias[s->picks[i]];
+    const float score = s->exact[i] + bias;
+    if (score > job->floor) {
+      select_offer(keys, &job->counts[q], job->k,
+                   select_key(score, job->base.first_id + s->picks[i]));
+    }
   }
+  pool->count = 0;
+  pool->recent = 0;
+  raise_bar(pool, select_worst(keys, job->counts[q], job->k));
 }
 
-/* A full list loses what fell below the bar; if that is little (ties, ascending scores) it is settled. */
-static void make_room(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
+/* Raise the bar and drop what is below. A list that stays long (ties, ascending scores) is settled: the next tile
+ * may bring BASES candidates more. */
+static void tidy_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
+  Pool *pool = &s->pools[tile_q];
   Candidate *list = s->lists + tile_q * screening->list;
+  for (int64_t i = 0; i < pool->count; i++) {
+    s->keys[i] = select_key(list[i].low, i);
+  }
+  raise_bar(pool, select_nth(s->keys, pool->count, screening->job->k));
   int64_t kept = 0;
-  for (int64_t i = 0; i < s->counts[tile_q]; i++) {
-    if (list[i].upper >= s->bars[tile_q]) {
-      list[kept++] = list[i];
-    }
+  for (int64_t i = 0; i < pool->count; i++) {
+    list[kept] = list[i];
+    kept += list[i].upper >= pool->bar;
   }
-  s->counts[tile_q] = kept;
-  if (kept > screening->list / 2) {
+  pool->count = kept;
+  pool->recent = 0;
+  if (kept > screening->list - BASES) {
     settle_query(screening, s, q, tile_q);
-  }
-}
-
-static void add_candidate(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q,
-                          int64_t index, double score, double bound) {
-  const int64_t k = screening->job->k;
-  if (s->counts[tile_q] == screening->list) {
-    make_room(screening, s, q, tile_q);
-  }
-  s->lists[tile_q * screening->list + s->counts[tile_q]++] =
-      (Candidate){round_up(score + bound), (int32_t)index};
-  SelectKey *lows = s->lows + tile_q * k;
-  select_offer(lows, &s->low_counts[tile_q], k, select_key(round_down(score - bound), index));
-  const SelectKey worst = select_worst(lows, s->low_counts[tile_q], k);
-  if (worst != 0) {
-    s->bars[tile_q] = larger(s->bars[tile_q], select_score(worst));
   }
 }
 
 static bool is_pair(const ScreenJob *job, int64_t q, int64_t index) {
   return !(job->skip_equal_ids && job->query.first_id + q == job->base.first_id + index) &&
          (job->base.is_left_out == NULL || !job->base.is_left_out[index]);
+}
+
+/* A first bar from the row's own scores: the k-th best of the maxima of groups is a score that k columns reach
+ * (one more if one of them may be the row itself). */
+static void first_bar(const Screening *screening, ScreenScratch *s, Pool *pool, const float *score,
+                      const float *bias, int64_t count, double bound) {
+  enum { GROUPS = 64 };
+  float best[GROUPS];
+  const int64_t k = screening->job->k + screening->job->skip_equal_ids;
+  if (2 * k > GROUPS || count < 4 * GROUPS || screening->job->base.is_left_out != NULL) {
+    return;
+  }
+  lanes()->maxima(score, bias, count, best);
+  for (int64_t g = 0; g < GROUPS; g++) {
+    s->keys[g] = select_key(best[g], g);
+  }
+  const float kth = select_score(select_nth(s->keys, GROUPS, k));
+  pool->bar = larger(pool->bar, round_down((double)kth - bound));
 }
 
 /* One row of the score tile: base rows [base, base + count). */
@@ -185,20 +193,32 @@ static void scan_row(const Screening *screening, ScreenScratch *s, int64_t q, in
   const float *back = job->back_keys == NULL ? NULL : s->back_limits;
   const double bound = bound_of(screening, job->query.norm[q], screening->tile_norm[tile],
                                 screening->tile_bias[tile]);
-  const float limit = round_down((double)s->bars[tile_q] - bound);
+  Pool *pool = &s->pools[tile_q];
+  if (tile == 0) {
+    first_bar(screening, s, pool, score, bias, count, bound);
+  }
+  Candidate *list = s->lists + tile_q * screening->list + pool->count;
+  const float limit = round_down((double)pool->bar - bound);
+  const float margin = (float)(bound * (1.0 + 0x1p-20));
   const int64_t found = lanes()->scan(score, bias, back, count, limit, s->hits);
+  int64_t added = 0;
   for (int64_t i = 0; i < found; i++) {
     const int64_t n = s->hits[i];
-    if (!is_pair(job, q, base + n)) {
+    if (screening->is_partial && !is_pair(job, q, base + n)) {
       continue;
     }
     const float value = bias == NULL ? score[n] : score[n] + bias[n];
-    if ((double)value + bound >= (double)s->bars[tile_q]) {
-      add_candidate(screening, s, q, tile_q, base + n, (double)value, bound);
+    if (value >= limit) {
+      list[added++] = (Candidate){value - margin, value + margin, (int32_t)(base + n)};
     }
     if (back != NULL && score[n] >= back[n]) {
       s->columns[n * QUERIES + s->column_counts[n]++] = select_key(score[n], tile_q);
     }
+  }
+  pool->count += added;
+  pool->recent += added;
+  if (2 * pool->recent > job->k || pool->count > screening->list - BASES) {
+    tidy_query(screening, s, q, tile_q);
   }
 }
 
@@ -248,10 +268,8 @@ static void settle_column(const Screening *screening, ScreenScratch *s, int64_t 
 
 static void open_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
   const ScreenJob *job = screening->job;
-  const SelectKey worst = select_worst(job->keys + q * job->k, job->counts[q], job->k);
-  s->low_counts[tile_q] = 0;
-  s->counts[tile_q] = 0;
-  s->bars[tile_q] = worst == 0 ? job->floor : larger(job->floor, select_score(worst));
+  s->pools[tile_q] = (Pool){.bar = job->floor};
+  raise_bar(&s->pools[tile_q], select_worst(job->keys + q * job->k, job->counts[q], job->k));
 }
 
 static bool takes_part(const ScreenJob *job, int64_t q) {
@@ -322,8 +340,6 @@ static Status make_back(const Screening *screening, ScreenScratch *s) {
   TRY(MEMORY_NEW(&s->column_counts, BASES, "columns of a tile"));
   TRY(MEMORY_NEW(&s->back_bounds, BASES, "bounds of a tile"));
   TRY(MEMORY_NEW(&s->back_limits, BASES, "limits of a tile"));
-  TRY(MEMORY_NEW(&s->picks, QUERIES, "picks of a column"));
-  TRY(MEMORY_NEW(&s->exact, QUERIES, "scores of a column"));
   if (threads_count() == 1) {
     s->back_keys = job->back_keys;
     s->back_counts = job->back_counts;
@@ -340,11 +356,11 @@ static Status make_scratch(Screening *screening) {
     ScreenScratch *s = &screening->scratch[t];
     TRY(MEMORY_NEW(&s->score, queries * BASES, "scores of a tile"));
     TRY(MEMORY_NEW(&s->hits, BASES, "hits of a row"));
-    TRY(MEMORY_NEW(&s->lows, queries * screening->job->k, "lower bounds of a tile"));
-    TRY(MEMORY_NEW(&s->low_counts, queries, "lower bounds of a tile"));
+    TRY(MEMORY_NEW(&s->pools, queries, "candidates of a tile"));
     TRY(MEMORY_NEW(&s->lists, queries * screening->list, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->counts, queries, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->bars, queries, "bars of a tile"));
+    TRY(MEMORY_NEW(&s->keys, screening->list, "candidates of a row"));
+    TRY(MEMORY_NEW(&s->picks, screening->list, "candidates of a row"));
+    TRY(MEMORY_NEW(&s->exact, screening->list, "candidates of a row"));
     if (screening->job->back_keys != NULL) {
       TRY(make_back(screening, s));
     }
@@ -375,11 +391,9 @@ static void free_scratch(Screening *screening) {
     }
     MEMORY_FREE(s->score);
     MEMORY_FREE(s->hits);
-    MEMORY_FREE(s->lows);
-    MEMORY_FREE(s->low_counts);
     MEMORY_FREE(s->lists);
-    MEMORY_FREE(s->counts);
-    MEMORY_FREE(s->bars);
+    MEMORY_FREE(s->pools);
+    MEMORY_FREE(s->keys);
     MEMORY_FREE(s->columns);
     MEMORY_FREE(s->column_counts);
     MEMORY_FREE(s->back_bounds);
@@ -414,7 +428,8 @@ Status screen_run(const ScreenJob *job) {
   }
   const int64_t share = (job->query.count + threads_count() - 1) / threads_count();
   screening.queries = share < LEAST_QUERIES ? LEAST_QUERIES : (share < QUERIES ? share : QUERIES);
-  screening.list = 4 * job->k > LIST_LEAST ? 4 * job->k : LIST_LEAST;
+  screening.list = BASES + (4 * job->k > LIST_LEAST ? 4 * job->k : LIST_LEAST);
+  screening.is_partial = job->skip_equal_ids || job->base.is_left_out != NULL;
   const Status status = run_units(&screening);
   free_scratch(&screening);
   return status;
