@@ -5,9 +5,9 @@
 
 #include "status.h"
 
-/** Reading little-endian numbers and texts from bytes that nobody vouches for: every step is
- * checked against the end. ranks: all local. All fail with ERR_FORMAT, which names the file, the
- * byte and `what` was expected there. */
+/** Little-endian numbers and texts from bytes that nobody vouches for: each step is checked against
+ *  the end. All fail with ERR_FORMAT, which names the file, the byte and `what` was expected there.
+ *  ranks: all local. */
 typedef struct Cursor {
   const char *path;     /* for messages; borrowed */
   const uint8_t *bytes; /* [length]; borrowed */

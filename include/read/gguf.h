@@ -6,8 +6,9 @@
 
 #include "status.h"
 
-/** A GGUF model file (versions 2 and 3), mapped read-only. Every length and offset is checked against the file's
- *  size when it is opened; nothing that a hostile file says is trusted. ranks: all local. */
+/** A GGUF model file (versions 2 and 3), mapped read-only. Every length and offset is checked
+ *  against the file's size when it is opened; nothing that a hostile file says is trusted. Look-ups
+ *  and dequantisation change nothing: threads may share the object. ranks: all local. */
 typedef struct Gguf Gguf;
 
 enum { GGUF_DIMS = 4 };
@@ -16,11 +17,12 @@ typedef struct GgufTensor {
   int type; /* the file's ggml type number */
   int dims;
   int64_t shape[GGUF_DIMS]; /* the file's order: shape[0] is the fastest (columns) */
-  const uint8_t *data;      /* mapped; size checked */
-  int64_t bytes;
+  const uint8_t *data;      /* mapped; lies in the file; any alignment */
+  int64_t bytes;            /* 0 when the type cannot be read */
 } GgufTensor;
 
-/** fails   ERR_MISSING, ERR_FILE, ERR_FORMAT (magic, version, truncation, bad lengths: says where), ERR_MEMORY */
+/** fails   ERR_MISSING, ERR_FILE, ERR_MEMORY, ERR_FORMAT (magic, version, truncation, bad lengths:
+ *          says where) */
 Status gguf_open(Gguf **out, const char *path) MUST_USE;
 /** The same over bytes in memory (borrowed; for fuzzing and tests). */
 Status gguf_open_bytes(Gguf **out, const char *name, const uint8_t *bytes, int64_t length) MUST_USE;
@@ -47,7 +49,8 @@ int64_t gguf_tensors(const Gguf *gguf);
 const GgufTensor *gguf_tensor_at(const Gguf *gguf, int64_t index);
 const char *gguf_path(const Gguf *gguf);
 
-/** Elements [first, first + count) of a tensor as float32; first and count are multiples of shape[0] (whole rows).
+/** Elements [first, first + count) of a tensor as float32: whole rows, so first and count are
+ *  multiples of shape[0].
  *  Types: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K.
  *  fails   ERR_UNSUPPORTED names the type and the tensor */
 Status gguf_dequantise(const Gguf *gguf, const GgufTensor *tensor, int64_t first, int64_t count,

@@ -8,7 +8,7 @@
 #include "status.h"
 
 /** The key-value pairs at the head of a GGUF file; gguf.h is the interface for everybody else.
- * ranks: all local. */
+ *  ranks: all local. */
 typedef struct MetadataValue MetadataValue;
 typedef struct Metadata {
   const char *path;      /* for messages; borrowed */

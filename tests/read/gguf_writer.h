@@ -7,9 +7,9 @@
 #include "quant.h"
 #include "text.h"
 
-/** Tiny GGUF files for tests: metadata and tensors in the order they are added. All calls end the program when memory
- *  runs out. Use: add_check(... FILES ${CMAKE_SOURCE_DIR}/tests/read/gguf_writer.c LINK read ...) and an include folder
- *  tests/read (target_include_directories), or `#include "read/gguf_writer.h"`. ranks: all local. */
+/** Tiny GGUF files for tests: metadata and tensors in the order they are added. Running out of
+ *  memory ends the program. Use: add_check(STEM LINK gguf_writer ...) and `#include "read/gguf_writer.h"`.
+ *  ranks: all local. */
 typedef struct GgufWriter {
   Text metadata, infos, data; /* as they will stand in the file */
   int64_t pairs, tensors;
@@ -36,13 +36,14 @@ void gguf_writer_tensor(GgufWriter *writer, const char *name, int type, int dims
 void gguf_writer_floats(GgufWriter *writer, const char *name, int64_t rows, int64_t columns,
                         const float *values);
 
-/** A byte-level BPE tokenizer ("gpt2", pre "smollm"): tokens 0..255 are the bytes, then each merge "left right" (written in
- *  GPT-2's alphabet: a space is \u0120) adds the token of both, then "<|endoftext|>" (control; begin and end). */
+/** A byte-level BPE tokenizer ("gpt2", pre "smollm"): tokens 0..255 are the bytes, then each merge
+ *  "left right" (written in GPT-2's alphabet: a space is U+0120) adds the token of both, then
+ *  "<|endoftext|>" (control; begin and end of text). */
 void gguf_writer_vocabulary(GgufWriter *writer, const char *const *merges, int64_t count);
 /** Tokens that gguf_writer_vocabulary() makes. */
 int64_t gguf_writer_vocabulary_size(int64_t merges);
 
-/** The whole file, appended to `out`; or to a path. The writer is empty after gguf_writer_clear(). */
+/** The whole file, appended to `out`; or to a path. */
 void gguf_writer_bytes(const GgufWriter *writer, Text *out);
 void gguf_writer_save(const GgufWriter *writer, const char *path);
 void gguf_writer_clear(GgufWriter *writer);
