@@ -1,0 +1,132 @@
+#include <math.h>
+#include <string.h>
+
+#include "check.h"
+#include "dense.h"
+#include "lanes.h"
+#include "random.h"
+
+/* Every set of kernels against the plain one, bit for bit, at widths with and without a rest. */
+
+enum { MOST = 700 };
+static const char *const NAMES[] = {"avx2", "avx512"};
+static const int64_t WIDTHS[] = {0, 1, 3, 16, 63, 64, 65, 127, 128, 200, 576, 640, 699};
+
+typedef struct Data {
+  float a[MOST], b[MOST], c[MOST], d[MOST], e[MOST];
+  int64_t sums[MOST];
+  uint16_t bits[MOST];
+} Data;
+
+static float sample(uint64_t key, int64_t i) {
+  const double scale = random_uniform(key, (uint64_t)i + 1000) < 0.02 ? 1e-20 : 1.0;
+  return (float)(random_normal(key, (uint64_t)i) * scale);
+}
+
+static void fill(Data *data) {
+  for (int64_t i = 0; i < MOST; i++) {
+    data->a[i] = sample(1, i);
+    data->b[i] = sample(2, i);
+    data->c[i] = sample(3, i);
+    data->d[i] = fabsf(sample(4, i));
+    data->e[i] = sample(5, i);
+    data->sums[i] = (int64_t)random_bits(6, (uint64_t)i) >> 12;
+    data->bits[i] = (uint16_t)random_bits(7, (uint64_t)i);
+  }
+}
+
+/* All results of one set on `width` elements. */
+typedef struct Outcome {
+  float dot, four[4], added[MOST], wide[MOST], weight[MOST], first[MOST], second[MOST];
+  float best[64];
+  double square;
+  int64_t sums[MOST], found;
+  int32_t hits[MOST];
+} Outcome;
+
+static void compute(const Data *data, int64_t width, Outcome *out) {
+  memset(out, 0, sizeof(*out));
+  const Lanes *set = lanes();
+  const float *const rows[4] = {data->b, data->c, data->d, data->e};
+  const size_t bytes = (size_t)width * sizeof(float);
+  out->dot = set->dot(data->a, data->b, width);
+  set->dot4(data->a, rows, width, out->four);
+  out->square = set->square(data->a, width);
+  memcpy(out->added, data->a, bytes);
+  set->add(out->added, data->b, width, 0.3F);
+  memcpy(out->sums, data->sums, (size_t)width * sizeof(int64_t));
+  set->fixed_add(out->sums, data->b, width, 0x1p40 / 3.0);
+  set->from_bf16(data->bits, width, out->wide);
+  memcpy(out->weight, data->a, bytes);
+  memcpy(out->first, data->c, bytes);
+  memcpy(out->second, data->d, bytes);
+  const LanesAdam step = {0.9F, 0.999F, 1e-3F, 1.7F, 6.25e-10F, 0.5F};
+  set->adam(&step, out->weight, out->first, out->second, data->e, width);
+  out->found = set->scan(data->a, data->b, data->c, width, 0.7F, out->hits);
+  if (width >= 64) {
+    set->maxima(data->a, data->b, width, out->best);
+  }
+}
+
+static void test_sets_agree(void) {
+  static Data data;
+  static Outcome plain, other;
+  fill(&data);
+  for (size_t n = 0; n < sizeof(NAMES) / sizeof(NAMES[0]); n++) {
+    for (size_t w = 0; w < sizeof(WIDTHS) / sizeof(WIDTHS[0]); w++) {
+      CU_ASSERT(lanes_use("plain"));
+      compute(&data, WIDTHS[w], &plain);
+      if (lanes_use(NAMES[n])) {
+        compute(&data, WIDTHS[w], &other);
+        CU_ASSERT_EQUAL(memcmp(&plain, &other, sizeof(plain)), 0);
+      }
+    }
+  }
+}
+
+/* The order that the header states, written out. */
+static void test_dot_is_64_lanes_summed_by_halves(void) {
+  static Data data;
+  fill(&data);
+  float lane[64] = {0};
+  for (int64_t i = 0; i < MOST; i++) {
+    lane[i % 64] = fmaf(data.a[i], data.b[i], lane[i % 64]);
+  }
+  for (int half = 32; half > 0; half /= 2) {
+    for (int l = 0; l < half; l++) {
+      lane[l] += lane[l + half];
+    }
+  }
+  CU_ASSERT_EQUAL(dense_dot(data.a, data.b, MOST), lane[0]);
+}
+
+static void test_unknown_set_is_refused(void) {
+  CU_ASSERT_FALSE(lanes_use("avx1024"));
+  CU_ASSERT_PTR_NOT_NULL(lanes());
+}
+
+static void test_adam_clears_tiny_moments(void) {
+  const LanesAdam step = {0.9F, 0.999F, 1e-3F, 1.0F, 6.25e-10F, 1.0F};
+  float weight[3] = {1.0F, 1.0F, 1.0F};
+  float first[3] = {1e-30F, -1e-30F, 1e-3F};
+  float second[3] = {1e-30F, 0.0F, 1e-30F};
+  const float gradient[3] = {0.0F, 0.0F, 0.0F};
+  lanes()->adam(&step, weight, first, second, gradient, 3);
+  CU_ASSERT_EQUAL(first[0], 0.0F);
+  CU_ASSERT_EQUAL(first[1], 0.0F);
+  CU_ASSERT(first[2] > 0.0F);
+  CU_ASSERT_EQUAL(second[0], 0.0F);
+  CU_ASSERT_EQUAL(weight[0], 1.0F);
+  CU_ASSERT(weight[2] < 1.0F);
+}
+
+static const CheckFact FACTS[] = {
+    {"all kernel sets give the plain set's bits", test_sets_agree},
+    {"a dot product is 64 lanes summed by halves", test_dot_is_64_lanes_summed_by_halves},
+    {"an unknown kernel set is refused", test_unknown_set_is_refused},
+    {"Adam sets moments below 1e-30 to 0", test_adam_clears_tiny_moments},
+};
+
+int main(int argc, char **argv) {
+  return CHECK_MAIN(argc, argv, "lanes", FACTS);
+}

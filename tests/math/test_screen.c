@@ -1,0 +1,245 @@
+#include <math.h>
+#include <string.h>
+
+#include "check.h"
+#include "dense.h"
+#include "lanes.h"
+#include "memory.h"
+#include "random.h"
+#include "screen.h"
+#include "threads.h"
+
+/* screen_run against naive loops over dense_dot, on rows that make it hard. */
+
+typedef enum Kind { GAUSS, GRID, ONE_HOT, EQUAL, ASCENDING, LOPSIDED } Kind;
+
+typedef struct Case {
+  Kind kind;
+  int64_t queries, bases, width, k;
+  bool has_bias, has_back, skips_equal, leaves_out;
+  float floor;
+} Case;
+
+typedef struct Rows {
+  float *rows, *bias;
+  double *norm;
+  uint8_t *is_left_out;
+} Rows;
+
+static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64_t width) {
+  const uint64_t at = (uint64_t)(row * width + column);
+  const double normal = random_normal(key, at);
+  switch (kind) {
+    case GRID: /* multiples of 1/8: many exact ties */
+      return (float)(nearbyint(normal) / 8.0);
+    case ONE_HOT:
+      return column == row % width ? 1.0F : 0.0F;
+    case EQUAL: /* every seventh row is zero, the others are one of three */
+      return row % 7 == 0 ? 0.0F : (float)random_normal(key, (uint64_t)(row % 3 * width + column));
+    case ASCENDING:
+      return (float)(1.0 + 1e-4 * (double)row);
+    case LOPSIDED: /* norms over eight powers of ten */
+      return (float)(normal * pow(10.0, (double)(row % 9) - 4.0));
+    default:
+      return (float)normal;
+  }
+}
+
+static Rows make_rows(const Case *c, int64_t count, uint64_t key) {
+  Rows r = {0};
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r.rows, count * c->width, "rows"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r.bias, count, "bias"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r.norm, count, "norms"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r.is_left_out, count, "marks"), OK);
+  for (int64_t i = 0; i < count; i++) {
+    for (int64_t j = 0; j < c->width; j++) {
+      r.rows[i * c->width + j] = element(c->kind, i, j, key, c->width);
+    }
+    r.bias[i] = (float)(c->kind == GAUSS ? random_normal(key + 1, (uint64_t)i) : (double)(i % 3));
+    r.is_left_out[i] = random_uniform(key + 2, (uint64_t)i) < 0.3;
+  }
+  screen_norms(r.rows, count, c->width, r.norm);
+  return r;
+}
+
+static void free_rows(Rows *r) {
+  MEMORY_FREE(r->rows);
+  MEMORY_FREE(r->bias);
+  MEMORY_FREE(r->norm);
+  MEMORY_FREE(r->is_left_out);
+}
+
+static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t first_id,
+                          bool is_base) {
+  return (ScreenSide){.rows = r->rows,
+                      .bias = is_base && c->has_bias ? r->bias : NULL,
+                      .norm = r->norm,
+                      .count = count,
+                      .first_id = first_id,
+                      .is_left_out = c->leaves_out ? r->is_left_out : NULL};
+}
+
+static void naive(const ScreenJob *job) {
+  for (int64_t q = 0; q < job->query.count; q++) {
+    for (int64_t n = 0; n < job->base.count; n++) {
+      const bool skips = (job->query.is_left_out && job->query.is_left_out[q]) ||
+                         (job->base.is_left_out && job->base.is_left_out[n]) ||
+                         (job->skip_equal_ids && job->query.first_id + q == job->base.first_id + n);
+      const float dot =
+          dense_dot(job->query.rows + q * job->width, job->base.rows + n * job->width, job->width);
+      const float score = dot + (job->base.bias == NULL ? 0.0F : job->base.bias[n]);
+      if (skips || !(score > job->floor)) {
+        continue;
+      }
+      select_offer(job->keys + q * job->k, &job->counts[q], job->k,
+                   select_key(score, job->base.first_id + n));
+      if (job->back_keys != NULL) {
+        select_offer(job->back_keys + n * job->k, &job->back_counts[n], job->k,
+                     select_key(score, job->query.first_id + q));
+      }
+    }
+  }
+}
+
+typedef struct Heaps {
+  SelectKey *keys, *back_keys;
+  int64_t *counts, *back_counts;
+} Heaps;
+
+static Heaps make_heaps(const Case *c) {
+  Heaps h = {0};
+  CU_ASSERT_EQUAL(MEMORY_NEW(&h.keys, c->queries * c->k, "keys"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&h.counts, c->queries, "counts"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&h.back_keys, 2 * c->bases * c->k, "keys"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&h.back_counts, 2 * c->bases, "counts"), OK);
+  return h;
+}
+
+static void free_heaps(Heaps *h) {
+  MEMORY_FREE(h->keys);
+  MEMORY_FREE(h->counts);
+  MEMORY_FREE(h->back_keys);
+  MEMORY_FREE(h->back_counts);
+}
+
+/* Two bases in turn, as in the ring: the second meets heaps that are full. */
+static void run_case(const Case *c, const Rows *query, const Rows bases[2], Heaps *heaps,
+                     bool is_naive) {
+  for (int64_t b = 0; b < 2; b++) {
+    ScreenJob job = {.query = side_of(c, query, c->queries, 10, false),
+                     .base = side_of(c, &bases[b], c->bases, b * c->bases, true),
+                     .width = c->width,
+                     .k = c->k,
+                     .floor = c->floor,
+                     .keys = heaps->keys,
+                     .counts = heaps->counts,
+                     .skip_equal_ids = c->skips_equal};
+    if (c->has_back) {
+      job.back_keys = heaps->back_keys + b * c->bases * c->k;
+      job.back_counts = heaps->back_counts + b * c->bases;
+    }
+    if (is_naive) {
+      naive(&job);
+    } else {
+      CU_ASSERT_EQUAL(screen_run(&job), OK);
+    }
+  }
+}
+
+static bool are_equal(SelectKey *a, SelectKey *b, const int64_t *counts, const int64_t *wanted,
+                      int64_t rows, int64_t k) {
+  bool same = true;
+  for (int64_t i = 0; i < rows; i++) {
+    same = same && counts[i] == wanted[i];
+    select_sort(a + i * k, counts[i]);
+    select_sort(b + i * k, wanted[i]);
+    same = same && memcmp(a + i * k, b + i * k, (size_t)counts[i] * sizeof(*a)) == 0;
+  }
+  return same;
+}
+
+static void check_case(const Case *c) {
+  const Rows query = make_rows(c, c->queries, 11);
+  Rows bases[2] = {make_rows(c, c->bases, 21), make_rows(c, c->bases, 31)};
+  for (int threads = 1; threads <= 2; threads++) {
+    Heaps got = make_heaps(c);
+    Heaps want = make_heaps(c);
+    threads_set(threads);
+    run_case(c, &query, bases, &got, false);
+    run_case(c, &query, bases, &want, true);
+    CU_ASSERT(are_equal(got.keys, want.keys, got.counts, want.counts, c->queries, c->k));
+    CU_ASSERT(are_equal(got.back_keys, want.back_keys, got.back_counts, want.back_counts,
+                        2 * c->bases, c->k));
+    free_heaps(&got);
+    free_heaps(&want);
+  }
+  threads_set(1);
+  free_rows((Rows *)&query);
+  free_rows(&bases[0]);
+  free_rows(&bases[1]);
+}
+
+static void test_plain_scores(void) {
+  check_case(&(Case){GAUSS, 70, 1500, 48, 8, .floor = 0.0F});
+  check_case(&(Case){GAUSS, 3, 900, 70, 32, .has_bias = true, .floor = 0.0F});
+  check_case(&(Case){GAUSS, 600, 300, 33, 5, .has_bias = true, .floor = -INFINITY});
+  check_case(&(Case){GAUSS, 20, 40, 16, 64, .floor = -INFINITY});
+}
+
+static void test_both_ways(void) {
+  check_case(&(Case){GAUSS, 700, 600, 40, 4, .has_back = true, .floor = -2.0F});
+  check_case(&(Case){GRID, 530, 520, 12, 16, .has_back = true, .floor = -2.0F});
+}
+
+static void test_ties_go_to_low_ids(void) {
+  check_case(&(Case){GRID, 40, 1300, 8, 10, .floor = -INFINITY});
+  check_case(&(Case){ONE_HOT, 100, 700, 30, 12, .has_back = true, .floor = -1.0F});
+  check_case(&(Case){EQUAL, 64, 1700, 24, 20, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){EQUAL, 64, 1700, 24, 20, .has_bias = true, .floor = 0.0F});
+}
+
+static void test_lists_that_overflow(void) {
+  check_case(&(Case){ASCENDING, 5, 5000, 16, 3, .floor = 0.0F});
+  check_case(&(Case){EQUAL, 5, 5000, 16, 100, .floor = -INFINITY});
+}
+
+static void test_norms_of_all_sizes(void) {
+  check_case(&(Case){LOPSIDED, 90, 1100, 65, 7, .has_back = true, .floor = -INFINITY});
+}
+
+static void test_left_out_and_equal_ids(void) {
+  check_case(&(Case){GAUSS, 200, 600, 20, 32, .skips_equal = true, .floor = -INFINITY});
+  check_case(&(Case){GRID, 200, 300, 20, 6, .has_back = true, .skips_equal = true,
+                     .leaves_out = true, .floor = -3.0F});
+}
+
+static void test_nothing_to_do(void) {
+  check_case(&(Case){GAUSS, 0, 10, 8, 3, .floor = 0.0F});
+  check_case(&(Case){GAUSS, 10, 0, 8, 3, .has_back = true, .floor = 0.0F});
+}
+
+static void test_all_kernel_sets(void) {
+  const char *const names[] = {"plain", "avx2", "avx512"};
+  for (int i = 0; i < 3; i++) {
+    if (lanes_use(names[i])) {
+      check_case(&(Case){GRID, 40, 800, 70, 10, .has_back = true, .floor = -INFINITY});
+      check_case(&(Case){GAUSS, 40, 800, 70, 10, .has_bias = true, .floor = 0.0F});
+    }
+  }
+}
+
+static const CheckFact FACTS[] = {
+    {"scores are those of naive loops, with and without bias", test_plain_scores},
+    {"base rows find their own best among the queries", test_both_ways},
+    {"identical and grid rows come out lowest id first", test_ties_go_to_low_ids},
+    {"candidate lists that overflow lose nothing", test_lists_that_overflow},
+    {"norms over eight powers of ten", test_norms_of_all_sizes},
+    {"rows left out and a row with itself take no part", test_left_out_and_equal_ids},
+    {"no queries or no base rows", test_nothing_to_do},
+    {"the same with every kernel set", test_all_kernel_sets},
+};
+
+int main(int argc, char **argv) {
+  dense_open();
+  return CHECK_MAIN(argc, argv, "screen", FACTS);
+}
