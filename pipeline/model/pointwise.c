@@ -1,0 +1,126 @@
+#include "pointwise.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "dense.h"
+
+/* One source, compiled for three kinds of CPU and chosen at load time. Without fma and without reordered sums all three
+ * give the same bits. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
+#else
+#define CLONES
+#endif
+
+enum { LANES = 16 };
+
+/* 2^n e^r with |r| <= ln 2 / 2: adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits. The
+ * polynomial is Cephes' (public domain): below 2 units in the last place over the whole range. */
+static inline float exponential(float x) {
+  const float shift = 12582912.0f;
+  x = x < -87.0f ? -87.0f : x;
+  x = x > 88.0f ? 88.0f : x;
+  const float shifted = x * 1.44269504f + shift;
+  const float n = shifted - shift;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  uint32_t bits, power;
+  memcpy(&power, &shifted, sizeof power);
+  memcpy(&bits, &p, sizeof bits);
+  bits += power << 23; /* the exponent field takes n; the rest of `power` is shifted out */
+  memcpy(&p, &bits, sizeof p);
+  return p;
+}
+
+static float largest_of(const float *values, int64_t count) {
+  float largest = values[0];
+  for (int64_t i = 1; i < count; ++i) {
+    largest = values[i] > largest ? values[i] : largest;
+  }
+  return largest;
+}
+
+CLONES static float exponentials_sum(float *restrict values, int64_t count, float largest) {
+  float lanes[LANES] = {0};
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    for (int lane = 0; lane < LANES; ++lane) {
+      values[i + lane] = exponential(values[i + lane] - largest);
+      lanes[lane] += values[i + lane];
+    }
+  }
+  for (int lane = 0; i < count; ++i, ++lane) {
+    values[i] = exponential(values[i] - largest);
+    lanes[lane] += values[i];
+  }
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) {
+      lanes[lane] += lanes[lane + half];
+    }
+  }
+  return lanes[0];
+}
+
+CLONES static void scale(float *values, int64_t count, float factor) {
+  for (int64_t i = 0; i < count; ++i) {
+    values[i] *= factor;
+  }
+}
+
+void pointwise_softmax(float *values, int64_t count) {
+  if (count == 0) {
+    return;
+  }
+  const float sum = exponentials_sum(values, count, largest_of(values, count));
+  scale(values, count, 1.0f / sum);
+}
+
+CLONES void pointwise_silu(float *restrict gate, const float *restrict up, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    gate[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
+  }
+}
+
+/* 0.5 (1 + tanh u) is the logistic function of 2 u. */
+CLONES void pointwise_gelu(float *restrict gate, const float *restrict up, int64_t count) {
+  const float twice_root = 1.5957691216f; /* 2 sqrt(2 / pi) */
+  for (int64_t i = 0; i < count; ++i) {
+    const float x = gate[i];
+    const float u = twice_root * (x + 0.044715f * x * x * x);
+    gate[i] = x / (1.0f + exponential(-u)) * up[i];
+  }
+}
+
+CLONES static void scale_by_weight(const float *x, const float *weight, int64_t width, float factor,
+                                   float *out) {
+  for (int64_t i = 0; i < width; ++i) {
+    out[i] = x[i] * factor * weight[i];
+  }
+}
+
+void pointwise_norm(const float *x, const float *weight, int64_t width, float epsilon, float *out) {
+  const double mean = dense_square(x, width) / (double)width;
+  scale_by_weight(x, weight, width, (float)(1.0 / sqrt(mean + (double)epsilon)), out);
+}
+
+CLONES void pointwise_add(float *restrict y, const float *restrict x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    y[i] += x[i];
+  }
+}
+
+CLONES void pointwise_rotate(float *restrict x, const float *restrict cosine,
+                             const float *restrict sine, int64_t half) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = x[i], b = x[i + half];
+    x[i] = a * cosine[i] - b * sine[i];
+    x[i + half] = a * sine[i] + b * cosine[i];
+  }
+}
