@@ -177,7 +177,7 @@ static int64_t scan(const float *score, const float *bias, const float *back, in
   int64_t found = 0;
   for (int64_t n = 0; n < count; n += 16) {
     const int64_t left = count - n;
-    const __mmask16 there = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1u);
+    const __mmask16 there = (__mmask16)(left >= 16 ? 0xffffU : (1U << left) - 1U);
     const __m512 s = _mm512_maskz_loadu_ps(there, score + n);
     const __m512 t = bias == NULL ? s : _mm512_add_ps(s, _mm512_maskz_loadu_ps(there, bias + n));
     unsigned mask = _mm512_mask_cmp_ps_mask(there, t, bar, _CMP_GE_OQ);

@@ -11,7 +11,7 @@
 
 /* screen_run against naive loops over dense_dot, on rows that make it hard. */
 
-typedef enum Kind { GAUSS, GRID, ONE_HOT, EQUAL, ASCENDING, LOPSIDED } Kind;
+typedef enum Kind { GAUSS, GRID, ONE_HOT, EQUAL, ASCENDING, LOPSIDED, CLOSE } Kind;
 
 typedef struct Case {
   Kind kind;
@@ -40,6 +40,8 @@ static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64
       return (float)(1.0 + 1e-4 * (double)row);
     case LOPSIDED: /* norms over eight powers of ten */
       return (float)(normal * pow(10.0, (double)(row % 9) - 4.0));
+    case CLOSE: /* scores that differ by roundings alone */
+      return (float)(random_normal(key, (uint64_t)column) + 1e-7 * normal);
     default:
       return (float)normal;
   }
@@ -207,6 +209,12 @@ static void test_norms_of_all_sizes(void) {
   check_case(&(Case){LOPSIDED, 90, 1100, 65, 7, .has_back = true, .floor = -INFINITY});
 }
 
+static void test_scores_apart_by_roundings(void) {
+  check_case(&(Case){CLOSE, 20, 1500, 64, 10, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){CLOSE, 20, 1500, 70, 10, .has_bias = true, .floor = -INFINITY});
+  check_case(&(Case){CLOSE, 600, 30, 576, 10, .has_back = true, .floor = -INFINITY});
+}
+
 static void test_left_out_and_equal_ids(void) {
   check_case(&(Case){GAUSS, 200, 600, 20, 32, .skips_equal = true, .floor = -INFINITY});
   check_case(&(Case){GRID, 200, 300, 20, 6, .has_back = true, .skips_equal = true,
@@ -234,6 +242,7 @@ static const CheckFact FACTS[] = {
     {"identical and grid rows come out lowest id first", test_ties_go_to_low_ids},
     {"candidate lists that overflow lose nothing", test_lists_that_overflow},
     {"norms over eight powers of ten", test_norms_of_all_sizes},
+    {"scores that differ by roundings alone", test_scores_apart_by_roundings},
     {"rows left out and a row with itself take no part", test_left_out_and_equal_ids},
     {"no queries or no base rows", test_nothing_to_do},
     {"the same with every kernel set", test_all_kernel_sets},
