@@ -198,8 +198,8 @@ void evidence_wilson(double p, double n, double *low, double *high) {
   const double z2 = Z95 * Z95;
   const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   const double half = Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-  *low = centre - half > 0 ? centre - half : 0;
-  *high = centre + half < 1 ? centre + half : 1;
+  *low = p > 0 ? centre - half : 0; /* exact at the ends, whatever the rounding */
+  *high = p < 1 ? centre + half : 1;
 }
 
 /* Tokens of one document are not independent: as many trials as would give the variance that the
