@@ -115,6 +115,9 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
 /** Is there a dataset (or, in read mode, a group) of that name?
  *  ranks   local */
 bool archive_has(Archive *archive, const char *name);
+/** Is there a dataset of that name and type, in a file opened for reading?
+ *  ranks   local */
+bool archive_is(Archive *archive, const char *name, ArchiveType type);
 
 /** Attributes of a file opened for reading. text is owned by the caller (memory_release).
  *  fails   ERR_FORMAT when absent or of another type */

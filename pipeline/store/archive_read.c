@@ -6,8 +6,8 @@
 #include "hdf.h"
 #include "memory.h"
 
-/* What rank 0 alone, without MPI-IO, sees of a file: a missing, damaged or foreign file is told apart here, before
- * the ranks open it together. */
+/* What rank 0 alone, without MPI-IO, sees of a file: a missing, damaged or foreign file is told
+ * apart here, before the ranks open it together. */
 static Status check_schema(hid_t file, const char *path, const char *schema, const char *maker) {
   char *found = NULL;
   if (attribute_read_text(file, "/", "schema", &found) != OK) {
@@ -151,14 +151,43 @@ static Status find_or_open(Archive *archive, const char *name, const Slab **slab
   return OK;
 }
 
+/* H5Lexists wants every group on the way to exist. */
+static bool is_linked(hid_t file, const char *name) {
+  char path[512];
+  const size_t length = strlen(name);
+  if (length == 0 || length >= sizeof(path)) {
+    return false;
+  }
+  for (size_t i = 1; i <= length; i++) {
+    if (name[i] == '/' || name[i] == '\0') {
+      memcpy(path, name, i);
+      path[i] = '\0';
+      if (H5Lexists(file, path, H5P_DEFAULT) <= 0) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+static bool is_of_type(const Slab *slab, ArchiveType type) {
+  const hid_t wanted = hdf_type(type);
+  const bool is_equal = H5Tequal(slab->type, wanted) > 0;
+  H5Tclose(wanted);
+  return is_equal;
+}
+
+bool archive_is(Archive *archive, const char *name, ArchiveType type) {
+  const Slab *slab;
+  return is_linked(archive->file, name) && find_or_open(archive, name, &slab) == OK &&
+         is_of_type(slab, type);
+}
+
 static Status shape_here(Archive *archive, const char *name, ArchiveType type, int dims,
                          int64_t *shape) {
   const Slab *slab;
   TRY(find_or_open(archive, name, &slab));
-  const hid_t wanted = hdf_type(type);
-  const bool is_equal = H5Tequal(slab->type, wanted) > 0;
-  H5Tclose(wanted);
-  if (!is_equal || slab->dims != dims) {
+  if (!is_of_type(slab, type) || slab->dims != dims) {
     return RAISE(ERR_FORMAT, "%s: %s is not of type %s with %d dimensions", archive->path, name,
                  hdf_type_name(type), dims);
   }
@@ -193,25 +222,6 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
   const Slab *slab;
   TRY(find_range(archive, name, first, rows, &slab));
   return slab_read_here(slab, first, rows, data);
-}
-
-/* H5Lexists wants every group on the way to exist. */
-static bool is_linked(hid_t file, const char *name) {
-  char path[512];
-  const size_t length = strlen(name);
-  if (length == 0 || length >= sizeof(path)) {
-    return false;
-  }
-  for (size_t i = 1; i <= length; i++) {
-    if (name[i] == '/' || name[i] == '\0') {
-      memcpy(path, name, i);
-      path[i] = '\0';
-      if (H5Lexists(file, path, H5P_DEFAULT) <= 0) {
-        return false;
-      }
-    }
-  }
-  return true;
 }
 
 bool archive_has(Archive *archive, const char *name) {
