@@ -4,35 +4,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "status.h"
 #include "team.h"
 
-/** Data between ranks. Counts are int64 and cut below 2^31 elements inside. All buffers are
- * borrowed; empty ones are fine. ranks: all collective. MPI failures are fatal
- * (MPI_ERRORS_ARE_FATAL). */
+/** Data between ranks. Counts are int64 and messages are cut inside, far below MPI's 2^31. All
+ *  buffers are borrowed; empty ones are fine. MPI failures are fatal (MPI_ERRORS_ARE_FATAL).
+ *  ranks   all functions are collective */
 
-/** Element-wise sum over ranks, in place, of 64-bit integers: associative, so the same bytes at any
- * rank count. */
+/** Element-wise sum over ranks, in place, of 64-bit integers mod 2^64: associative, so the same
+ *  bytes at any rank count.
+ *  count   in      the same on all ranks */
 void exchange_sum(Team *team, int64_t *values, int64_t count);
-/** Element-wise maximum over ranks, in place (no nan: agree first). */
+/** Element-wise maximum over ranks, in place (no nan: agree first).
+ *  count   in      the same on all ranks */
 void exchange_max(Team *team, double *values, int64_t count);
 void exchange_max_integer(Team *team, int64_t *values, int64_t count);
-/** Sum of all lower ranks' values (0 on rank 0), and the total over all ranks. */
+/** Sum of all lower ranks' values (0 on rank 0).
+ *  total   out     over all ranks */
 int64_t exchange_offset(Team *team, int64_t mine, int64_t *total);
 
-/** Every rank's `mine` ([count] items of `size` bytes) to all, in rank order. counts: [team size],
- * known to all. all     out     [sum of counts] items */
+/** Every rank's items to all, in rank order.
+ *  mine    in      [counts[rank]] items of `size` bytes; may lie at its own place in `all`
+ *  counts  in      [team size], the same on all ranks
+ *  all     out     [sum of counts] items */
 void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all);
 
-/** counts[r] items go to rank r from `send` (in rank order); `receive` gets received[r] items from
- * rank r. Both count arrays are [team size]. Fill `received` by exchange_counts() first when it is
- * not known. */
+/** Items from each rank to each.
+ *  send     in     counts[0] items for rank 0, then counts[1] for rank 1, ...
+ *  counts   in     [team size]
+ *  receive  out    received[0] items of rank 0, then received[1] of rank 1, ...; no overlap with
+ *                  `send`
+ *  received in     [team size]: from exchange_counts() when it is not known */
 void exchange_all_to_all(Team *team, const void *send, const int64_t *counts, void *receive,
                          const int64_t *received, size_t size);
+/** Tell each rank how much will come: counts and received are [team size]. */
 void exchange_counts(Team *team, const int64_t *counts, int64_t *received);
 
-/** Pass `send` to the next rank of the ring (rank+1) and receive from the previous; sizes in bytes.
- */
+/** Pass `send` to the next rank of the ring (rank + 1) and receive from the previous one; sizes in
+ *  bytes. The buffers do not overlap. */
 void exchange_ring(Team *team, const void *send, int64_t send_bytes, void *receive,
                    int64_t receive_bytes);
 

@@ -7,8 +7,8 @@
 #include "team.h"
 
 /** Progress of a long loop, shown by rank 0: a bar when stderr is a terminal, else a line at the
- * first step and then every 30 s: done/total, rate, time left. Sends no messages: the caller counts
- * in lock step. */
+ *  first step and then every 30 s: done/total, rate, time left. Sends no messages: the caller
+ *  counts in lock step. */
 typedef struct Progress {
   const Team *team;
   const char *what; /* "harvest" */

@@ -77,7 +77,7 @@ Status archive_write(Archive *archive, const char *name, int64_t first, int64_t 
  *  notes "created" (UTC), "ranks", "cpu", "blas_core", "version".
  *  content out     16 lower-case hex digits + 0 (may be NULL): hash of names, shapes, types, values
  *                  and `set` attributes, the same at any number of ranks and in any order of writes
- *  fails   ERR_DATA (a row was not written, or twice), ERR_SPACE, ERR_FILE; then PATH is not there */
+ *  fails   ERR_DATA (a row was not written, or twice), ERR_SPACE, ERR_FILE; no PATH then */
 Status archive_finish(Archive **archive, char content[17]) MUST_USE;
 /** Close and remove the .part after a failure; NULL is fine. Returns nothing: the failure is
  *  already known. In read mode the same as archive_close. */

@@ -16,7 +16,7 @@ typedef struct Stamp {
 
 /** Start one, and add to it; the order counts.
  *  ranks   local
- *  maker   in      stage and version of its algorithm: "harvest 1" (raise it when results change) */
+ *  maker   in      stage and version of its algorithm: "harvest 1" (raise it when bytes change) */
 void stamp_open(Stamp *stamp, const char *maker);
 void stamp_add_fingerprint(Stamp *stamp, uint64_t fingerprint); /* config_fingerprint() */
 void stamp_add_text(Stamp *stamp, const char *text);            /* e.g. a content checksum */

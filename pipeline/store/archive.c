@@ -16,7 +16,8 @@
 #include "text.h"
 
 enum {
-  FILE_ROOM = 1 << 16,    /* bytes of metadata of a file, rounded up */
+  FILE_ROOM = 1 << 16,    /* bytes of a file's own metadata, rounded up */
+  LATER_ROOM = 1 << 16,   /* for attributes that are set while rows are written */
   DATASET_ROOM = 1 << 12, /* of a dataset with its attributes and groups */
   ROW_BYTES_MOST = 1 << 30
 };
@@ -227,8 +228,8 @@ static Status create_dataset(hid_t file, ArchiveEntry *entry, hid_t links, hid_t
   return describe_entry(file, entry);
 }
 
-/* All ranks go the same way through HDF5's collective calls: a failure here comes from the file's metadata, which
- * they see alike. */
+/* All ranks go the same way through HDF5's collective calls: a failure here comes from the file's
+ * metadata, which they see alike. */
 static Status create_datasets(Archive *archive) {
   const hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
@@ -246,8 +247,8 @@ static Status create_datasets(Archive *archive) {
   return status;
 }
 
-/* What the file can grow to. HDF5 does not tell its end through MPI-IO, but it leaves no holes: data, and metadata
- * that is rounded up. Closing cuts the rest off. */
+/* What the file can grow to. HDF5 does not tell its end through MPI-IO, but it leaves no holes:
+ * data, and metadata that is rounded up. Closing cuts the rest off. */
 static int64_t file_bytes(const Archive *archive) {
   int64_t bytes = metadata_bytes(archive);
   for (int64_t i = 0; i < archive->count; i++) {
@@ -256,8 +257,13 @@ static int64_t file_bytes(const Archive *archive) {
   return bytes;
 }
 
-static Status reserve_here(const Archive *archive) {
-  return archive->team->rank == 0 ? space_reserve(archive->part, file_bytes(archive)) : OK;
+static Status reserve_here(Archive *archive, int64_t more) {
+  const int64_t bytes = file_bytes(archive);
+  if (bytes <= archive->reserved) {
+    return OK;
+  }
+  archive->reserved = bytes + more;
+  return archive->team->rank == 0 ? space_reserve(archive->part, archive->reserved) : OK;
 }
 
 Status archive_begin(Archive *archive) {
@@ -266,7 +272,7 @@ Status archive_begin(Archive *archive) {
   TRY_ALL(team, probe_here(archive));
   TRY_ALL(team, hdf_create(team, archive->part, &archive->file));
   TRY_ALL(team, create_datasets(archive));
-  TRY_ALL(team, reserve_here(archive));
+  TRY_ALL(team, reserve_here(archive, LATER_ROOM));
   return OK;
 }
 
@@ -359,13 +365,13 @@ static Status finish_metadata(Archive *archive) {
   Provenance provenance = {0};
   share_provenance(archive, &provenance);
   TRY_ALL(team, put_notes(archive, &provenance));
-  TRY_ALL(team, reserve_here(archive));
+  TRY_ALL(team, reserve_here(archive, 0));
   TRY_ALL(team, write_attributes(archive));
   return OK;
 }
 
-/* A file that opens without MPI and names its content was closed whole: HDF5 compares its length with what it
- * recorded last. */
+/* A file that opens without MPI and names its content was closed whole: HDF5 compares its length
+ * with what it recorded last. */
 static Status check_part(const Archive *archive) {
   hid_t file;
   TRY(hdf_open_here(archive->part, &file));
@@ -413,7 +419,7 @@ Status archive_finish(Archive **archive, char content[17]) {
   return status;
 }
 
-/* The failure that leads here was agreed upon and printed: a second one, of closing, is not told. */
+/* The failure that leads here was agreed upon and printed: one of closing is not told. */
 void archive_abandon(Archive **archive) {
   if (*archive == NULL) {
     return;

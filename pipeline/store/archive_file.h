@@ -7,7 +7,8 @@
 #include "attribute.h"
 #include "slab.h"
 
-/** What an Archive holds. Private to store: archive.c writes, archive_read.c reads, content.c hashes. */
+/** What an Archive holds. Private to store: archive.c writes, archive_read.c reads, content.c
+ *  hashes. */
 
 /** What was written so far by this rank; each field is a sum that does not depend on order. */
 typedef struct ArchiveSum {
@@ -34,6 +35,7 @@ struct Archive {
   ArchiveEntry *entries; /* [count]: declared (writing) or opened so far (reading) */
   int64_t count;
   AttributeList attributes; /* writing */
+  int64_t reserved;         /* bytes of the file that rank 0 has allocated, or tried to */
   char content[17];
 };
 

@@ -77,7 +77,8 @@ int64_t attribute_room(const Attribute *value) {
   return 2 * (text + (int64_t)strlen(value->key) + (int64_t)strlen(value->object)) + 1024;
 }
 
-/* Fixed-length text: variable-length strings live in a heap that parallel HDF5 does not write together. */
+/* Fixed-length text: variable-length strings live in a heap that parallel HDF5 does not write
+ * together. */
 static hid_t text_type(size_t length) {
   const hid_t type = H5Tcopy(H5T_C_S1);
   H5Tset_size(type, length + 1);

@@ -30,7 +30,8 @@ typedef struct AttributeList {
   int64_t count;
 } AttributeList;
 
-/** Copy `value` (its strings are borrowed) into the list, in place of one of the same object and key.
+/** Copy `value` (its strings are borrowed) into the list, in place of one of the same object and
+ *  key.
  *  ranks   local */
 Status attribute_put(AttributeList *list, const Attribute *value) MUST_USE;
 /** Order by object, then key.

@@ -9,9 +9,9 @@
 #include "memory.h"
 #include "random.h"
 
-/* A row's hash is keyed by its index and the rows' hashes are summed mod 2^64, so any rank may write any rows in any
- * order. Rows of at most 8 bytes (all one-dimensional datasets) are too many for a general hash: two rounds of
- * multiply and shift over (index, value) do. */
+/* A row's hash is keyed by its index and the rows' hashes are summed mod 2^64, so any rank may write
+ * any rows in any order. Rows of at most 8 bytes (all one-dimensional datasets) are too many for a
+ * general hash: two rounds of multiply and shift over (index, value) do. */
 static uint64_t hash_small_row(uint64_t index, uint64_t value) {
   uint64_t hash = (value ^ (value >> 32)) * UINT64_C(0xd6e8feb86659fd93);
   hash ^= (index + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -37,7 +37,7 @@ static uint64_t hash_rows(int64_t first, int64_t rows, int64_t row_bytes, const 
   return sum;
 }
 
-/* Sum of the integers [first, first + rows), mod 2^64: the even one of the factors is halved before. */
+/* Sum of the integers [first, first + rows), mod 2^64: the even factor is halved before. */
 static uint64_t sum_of_range(int64_t first, int64_t rows) {
   const uint64_t count = (uint64_t)rows, ends = 2 * (uint64_t)first + count - 1;
   return count % 2 == 0 ? count / 2 * ends : count * (ends / 2);

@@ -3,8 +3,8 @@
 
 #include "archive_file.h"
 
-/** The content checksum: a hash of names, shapes, types, values and `set` attributes that depends neither on ranks
- *  nor on the order of writes. Private to store. */
+/** The content checksum: a hash of names, shapes, types, values and `set` attributes that depends
+ *  neither on ranks nor on the order of writes. Private to store. */
 
 /** Add rows of the entry's dataset to its sum.
  *  ranks   local */
@@ -15,7 +15,8 @@ void content_add_rows(ArchiveEntry *entry, int64_t first, int64_t rows, const vo
  *  fails   ERR_DATA: not agreed upon, but alike on all ranks */
 Status content_sum(Archive *archive) MUST_USE;
 
-/** The checksum as 16 hex digits into archive->content; after content_sum(). Sorts entries and attributes.
+/** The checksum as 16 hex digits into archive->content; after content_sum(). Sorts entries and
+ *  attributes.
  *  ranks   local */
 void content_name(Archive *archive);
 

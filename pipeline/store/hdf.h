@@ -13,7 +13,8 @@
  *  ranks   local */
 void hdf_start(void);
 
-/** RAISE ERR_FILE with the file's name and HDF5's innermost reason: call it right after the HDF5 call that failed.
+/** RAISE ERR_FILE with the file's name and HDF5's innermost reason: call it right after the HDF5
+ *  call that failed.
  *  object  in      handle of the file or of anything in it
  *  what    in      "write rows"
  *  ranks   local */
@@ -23,7 +24,8 @@ Status hdf_raise(hid_t object, const char *what);
  *  ranks   local */
 const char *hdf_file_name(hid_t object, char *out);
 
-/** HDF5's innermost reason of the call that just failed, into `out` (STATUS_WHY_SIZE / 2 bytes); returned.
+/** HDF5's innermost reason of the call that just failed, into `out` (STATUS_WHY_SIZE / 2 bytes);
+ *  returned.
  *  ranks   local */
 const char *hdf_reason(char *out);
 

@@ -5,8 +5,8 @@
 #include "exchange.h"
 #include "hdf.h"
 
-/* Far below the 2^31 elements that MPI-IO counts in an int, and small enough that OMPIO's own buffers for a
- * collective transfer, which grow with a round, stay bounded. */
+/* Far below the 2^31 elements that MPI-IO counts in an int, and small enough that OMPIO's own
+ * buffers for a collective transfer, which grow with a round, stay bounded. */
 enum { PIECE_DEFAULT = 1 << 28 };
 
 static int64_t piece_bytes = PIECE_DEFAULT;
