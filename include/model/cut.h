@@ -18,17 +18,17 @@ typedef struct CutLine {
 } CutLine;
 
 typedef struct Cut {
-  int64_t k, wide;    /* 1 <= k <= wide */
-  int64_t rows;       /* of the last cut_agree */
-  CutLine *lines;     /* [rows], the same on all ranks */
-  Shard slice;        /* rows that this rank owns */
-  SelectKey *keys;    /* [slice, wide] the wide best of each, best first */
-  int64_t *counts;    /* [slice] how many there are */
+  int64_t k, wide; /* 1 <= k <= wide */
+  int64_t rows;    /* of the last cut_agree */
+  CutLine *lines;  /* [rows], the same on all ranks */
+  Shard slice;     /* rows that this rank owns */
+  SelectKey *keys; /* [slice, wide] the wide best of each, best first */
+  int64_t *counts; /* [slice] how many there are */
   int64_t rows_most;
-  int64_t *depths;    /* [team size] keys a row that each rank sends: min(wide, its latents) */
+  int64_t *depths; /* [team size] keys a row that each rank sends: min(wide, its latents) */
   SelectKey *sent, *received;
   CutLine *own_lines; /* [slice] */
-  int64_t *numbers;   /* [4, team size] */
+  int64_t *numbers;   /* [3, team size] */
 } Cut;
 
 /** Buffers for up to `rows_most` rows of keys of `latents` latents, dealt as in Sae.

@@ -53,13 +53,14 @@ typedef struct SaePicks {
   int64_t *row_start;    /* [rows + 1] */
   SaeHit *by_latent;     /* the same hits by latent, rows ascending */
   int64_t *latent_start; /* [own + 1] */
-  Cut *cut;              /* cut->lines[row].sum: sum of the row's activations; cut->slice and cut->keys: the rows that
+  Cut *
+      cut; /* cut->lines[row].sum: sum of the row's activations; cut->slice and cut->keys: the rows that
                             this rank owns, and all their keys (active first cut->k of them), best first */
-  int64_t capacity;      /* hits of a row */
-  SelectKey *keys;       /* [rows, capacity] */
-  int64_t *counts;       /* [rows] */
-  double *norms;         /* [rows] */
-  int64_t *sums;         /* [rows, width] of sae_decode */
+  int64_t capacity; /* hits of a row */
+  SelectKey *keys;  /* [rows, capacity] */
+  int64_t *counts;  /* [rows] */
+  double *norms;    /* [rows] */
+  int64_t *sums;    /* [rows, width] of sae_decode */
 } SaePicks;
 
 /** Buffers for batches of up to rows_most rows: the k best are active, the next wide - k inactive hits (wide >= k).
