@@ -60,7 +60,7 @@ Status config_parse(Config **out, const char *name, const char *bytes, int64_t l
  *  fails   ERR_CONFIG "argument 3: ..." */
 Status config_override(Config *config, const char *argument, int position) MUST_USE;
 
-/** Refuse every key that is in none of the sections: names file, line, key and the nearest known one.
+/** Refuse every key that is in none of the sections; names file, line, key and the nearest key.
  *  ranks   local */
 Status config_check(const Config *config, const ConfigSection *sections, int64_t count) MUST_USE;
 

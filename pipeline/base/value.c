@@ -9,6 +9,8 @@
 #include "memory.h"
 #include "random.h"
 
+enum { BOUND_SIZE = 40 };
+
 static bool has_range(const ConfigRow *row) {
   return row->least != 0 || row->most != 0;
 }
@@ -18,14 +20,30 @@ static bool is_limit(double bound) {
   return fabs(bound) < 9e18;
 }
 
+/* As people write it: 4096, 1e9, 0.5. */
+static const char *show_bound(double bound, char *out) {
+  const int length = snprintf(out, BOUND_SIZE, "%.15g", bound);
+  int zeros = 0;
+  while (zeros < length && out[length - 1 - zeros] == '0' && strchr(out, '.') == NULL) {
+    ++zeros;
+  }
+  if (zeros >= 6) {
+    snprintf(out + length - zeros, (size_t)(BOUND_SIZE - length + zeros), "e%d", zeros);
+  }
+  return out;
+}
+
 static Status append_range(const ConfigRow *row, Text *out) {
   const bool low = has_range(row) && is_limit(row->least);
   const bool high = has_range(row) && is_limit(row->most);
+  char least[BOUND_SIZE], most[BOUND_SIZE];
+  show_bound(row->least, least);
+  show_bound(row->most, most);
   if (low && high) {
-    return text_printf(out, "%.15g .. %.15g", row->least, row->most);
+    return text_printf(out, "%s .. %s", least, most);
   }
   if (low || high) {
-    return text_printf(out, "%s %.15g", low ? ">=" : "<=", low ? row->least : row->most);
+    return text_printf(out, "%s %s", low ? ">=" : "<=", low ? least : most);
   }
   return text_printf(out, "any number");
 }
