@@ -26,6 +26,11 @@ typedef struct Directions {
   uint8_t *is_left_out;   /* [own] 1: dead */
 } Directions;
 
+/** The state of a latent whose decoder row has this sum of squares, with so many firings in the rows
+ *  seen.
+ *  ranks   local */
+DirectionState directions_state(double square, int64_t firings, int64_t seen);
+
 /** Take memory for this rank's rows: zero rows, all alive.
  *  ranks   local
  *  fails   ERR_MEMORY */

@@ -30,7 +30,7 @@ void directions_clear(Directions *directions) {
   MEMORY_FREE(directions->is_left_out);
 }
 
-static DirectionState judge(double square, int64_t firings, int64_t seen) {
+DirectionState directions_state(double square, int64_t firings, int64_t seen) {
   if (square == 0) {
     return DIRECTION_DEAD;
   }
@@ -43,7 +43,8 @@ static DirectionState judge(double square, int64_t firings, int64_t seen) {
 void directions_judge(Directions *directions, const int64_t *firings, int64_t seen) {
   for (int64_t i = 0; i < shard_count(directions->own); i++) {
     const double square = dense_square(directions->rows + i * directions->width, directions->width);
-    directions->state[i] = (uint8_t)judge(square, firings == NULL ? 1 : firings[i], seen);
+    directions->state[i] =
+        (uint8_t)directions_state(square, firings == NULL ? 1 : firings[i], seen);
   }
   directions_adopt(directions, directions->state);
 }
