@@ -17,6 +17,6 @@ expect() {
 expect "[1] fail: " fail
 expect "[1] 1 blocks of memory were not given back" forget
 case $sanitizers in
-  *address*) expect "ERROR: LeakSanitizer" leak ;;
+  *address*) expect "in memory_take" leak ;;
 esac
 exit $wrong

@@ -396,7 +396,7 @@ static void test_help_fits_its_columns(void) {
   CU_ASSERT_EQUAL(config_help(TRAIN, &text), OK);
   CU_ASSERT_EQUAL(config_help(LIST, &text), OK);
   CU_ASSERT_PTR_NOT_NULL(strstr(
-      text_chars(&text), "  k       32              1 .. 4096             active latents a row\n"));
+      text_chars(&text), "  k       32              1 .. 4096            active latents a row\n"));
   CU_ASSERT_PTR_NOT_NULL(strstr(text_chars(&text), "dictionaries (a list)"));
   CU_ASSERT_PTR_NOT_NULL(strstr(text_chars(&text), "required"));
   int64_t width = 0;
