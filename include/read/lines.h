@@ -8,10 +8,11 @@
 #include "status.h"
 #include "text.h"
 
-/** Documents from text files, .jsonl files (by name: .jsonl, .jsonl.gz) with a text field, either
- *  of them gzipped (by content), and folders (all regular files below, in byte order of their paths;
- *  hidden ones left out, links to folders not followed). A text file is one document, a .jsonl line
- *  is one document. Streams: memory holds one document. ranks: all local. */
+/** Documents from text files, .jsonl files (by name: .jsonl, .jsonl.gz) with a text field,
+ *  either of them gzipped (by content), and folders (all regular files below, in byte order of
+ *  their paths; hidden ones left out, links to folders not followed). A text file is one
+ *  document, a .jsonl line is one document. Streams: memory holds one document. ranks: all
+ *  local. */
 typedef struct Lines Lines;
 
 /** ranks   local (every rank may read on its own)

@@ -98,7 +98,8 @@ static Status add_folder(Lines *lines, const char *path, int depth) {
   return status;
 }
 
-/* Inside a folder, links to folders (they may go round in circles) and whatever is no file are left out. */
+/* Inside a folder, links to folders (they may go round in circles) and whatever is no file are
+ * left out. */
 static Status add_path(Lines *lines, const char *path, int depth, bool is_given) {
   struct stat about, link;
   if (stat(path, &about) != 0 || lstat(path, &link) != 0) {
@@ -162,7 +163,8 @@ static void close_file(Lines *lines) {
   }
 }
 
-/* A gzip file that is cut short gives its last bytes first, and the error only then: asked for at every read. */
+/* A gzip file that is cut short gives its last bytes first, and the error only then: asked for
+ * at every read. */
 static Status fill_buffer(Lines *lines) {
   const int got = gzread(lines->stream, lines->buffer, BUFFER_BYTES);
   int error = Z_OK;
@@ -276,7 +278,8 @@ static Status append_field(const Lines *lines, const json_t *object, Text *docum
   return text_append(document, json_string_value(value), (int64_t)json_string_length(value));
 }
 
-/* jansson refuses invalid UTF-8 and \u0000 itself. Integers are read as reals: ids of 64 bits and more must not make a line unreadable. */
+/* jansson refuses invalid UTF-8 and \u0000 itself. Integers are read as reals: ids of 64 bits
+ * and more must not make a line unreadable. */
 static Status parse_record(const Lines *lines, const char *bytes, int64_t length, Text *document) {
   json_error_t error;
   json_t *object = json_loadb(bytes, (size_t)length, JSON_DECODE_INT_AS_REAL, &error);

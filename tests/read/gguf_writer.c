@@ -126,7 +126,8 @@ static void put_utf8(Text *text, int code) { /* below U+0800 */
   }
 }
 
-/* GPT-2's alphabet: printable bytes stand for themselves, the others, in order, for U+0100 and up. */
+/* GPT-2's alphabet: printable bytes stand for themselves, the others, in order, for U+0100 and
+ * up. */
 static void put_byte_token(Text *text, int byte, int *next) {
   const bool is_printable =
       (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;

@@ -8,8 +8,8 @@
 #include "text.h"
 
 /** Tiny GGUF files for tests: metadata and tensors in the order they are added. Running out of
- *  memory ends the program. Use: add_check(STEM LINK gguf_writer ...) and `#include "read/gguf_writer.h"`.
- *  ranks: all local. */
+ *  memory ends the program. Use: add_check(STEM LINK gguf_writer ...) and `#include
+ *  "read/gguf_writer.h"`. ranks: all local. */
 typedef struct GgufWriter {
   Text metadata, infos, data; /* as they will stand in the file */
   int64_t pairs, tensors;
