@@ -21,6 +21,7 @@ struct Lines {
   char **files; /* [count] */
   int64_t count, room;
   int64_t bytes;       /* of all files */
+  int64_t passed;      /* of the files that are read to their end */
   int64_t next;        /* file to open when none is open */
   gzFile stream;       /* the open file, NULL: none */
   const char *path;    /* of the open file */
@@ -158,6 +159,7 @@ static Status open_next_file(Lines *lines) {
 
 static void close_file(Lines *lines) {
   if (lines->stream) {
+    lines->passed += gzoffset(lines->stream);
     gzclose(lines->stream);
     lines->stream = NULL;
   }
@@ -326,6 +328,10 @@ Status lines_next(Lines *lines, Text *document, bool *is_end) {
 
 int64_t lines_bytes(const Lines *lines) {
   return lines->bytes;
+}
+
+int64_t lines_taken(const Lines *lines) {
+  return lines->passed + (lines->stream ? gzoffset(lines->stream) : 0);
 }
 
 int64_t lines_files(const Lines *lines) {
