@@ -44,7 +44,7 @@ def array(key, kind, items):
 
 def vocabulary():
     letters = byte_letters()
-    merges = ["t h", "th e", "Ġ the", "Ġ t", "Ġt he", "i n", "in g", "Ġ a", "a n", "an d", "e r", "o n", "Ġ s", "r e", "o f"]
+    merges = ["t h", "th e", "Ġ the", "Ġ t", "i n", "in g", "Ġ a", "a n", "an d", "e r", "o n", "Ġ s", "r e", "o f"]
     tokens = ["<|end|>"] + [letters[byte] for byte in range(256)]
     for merge in merges:
         joined = merge.replace(" ", "")
