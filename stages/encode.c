@@ -1,0 +1,291 @@
+/* cleave-encode: sparse codes of all stored rows by every dictionary, and what each feature fires
+ * on. */
+#include "encode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "encode_file.h"
+#include "encode_rows.h"
+#include "log.h"
+#include "memory.h"
+#include "progress.h"
+#include "random.h"
+#include "schema.h"
+#include "stage.h"
+#include "stamp.h"
+
+/* One dictionary on its way through all rows. */
+typedef struct Encoding {
+  Stage *stage;
+  Team *team;
+  const DictionarySettings *settings;
+  EncodeRows *rows;
+  char *path, *input; /* codes/NAME.h5, dictionaries/NAME.h5 */
+  Archive *dictionary;
+  Sae *sae;
+  float *mean; /* [width] scaled */
+  int64_t k;
+  double scale;
+  char stamp[32];
+} Encoding;
+
+/* The dictionary. */
+
+static Status check_dictionary(const Encoding *encoding, const char *architecture, int64_t latents,
+                               int64_t width) {
+  const char *path = archive_path(encoding->dictionary);
+  if (strcmp(architecture, "topk") != 0) {
+    return RAISE(ERR_UNSUPPORTED, "%s: architecture %s: topk works", path, architecture);
+  }
+  if (latents != encoding->settings->latents) {
+    return RAISE(ERR_DATA, "%s has %lld latents, but run.yaml declares %lld", path,
+                 (long long)latents, (long long)encoding->settings->latents);
+  }
+  if (width != encoding->rows->width) {
+    return RAISE(ERR_DATA, "%s is %lld wide, but the rows of %s %lld: another model?", path,
+                 (long long)width, archive_path(encoding->rows->file),
+                 (long long)encoding->rows->width);
+  }
+  if (encoding->k < 1 || encoding->k > latents) {
+    return RAISE(ERR_FORMAT, "%s: attribute k = %lld", path, (long long)encoding->k);
+  }
+  return OK;
+}
+
+static Status check(Encoding *encoding) {
+  int64_t shape[2];
+  char *architecture = NULL;
+  TRY(archive_shape(encoding->dictionary, "/w_dec", ARCHIVE_F32, 2, shape));
+  TRY(archive_get_integer(encoding->dictionary, "/", "k", &encoding->k));
+  TRY(archive_get_text(encoding->dictionary, "/", "architecture", &architecture));
+  const Status status = check_dictionary(encoding, architecture, shape[0], shape[1]);
+  MEMORY_FREE(architecture);
+  TRY_ALL(encoding->team, status);
+  return archive_get_real(encoding->dictionary, "/", "input_scale", &encoding->scale);
+}
+
+static Status read_weights(Encoding *encoding) {
+  Sae *sae = encoding->sae;
+  Archive *file = encoding->dictionary;
+  const int64_t own = shard_count(sae->own);
+  int64_t subtract;
+  TRY(archive_get_integer(file, "/", "subtract_b_dec", &subtract));
+  TRY(archive_read(file, "/w_enc", sae->own.first, own, sae->w_enc));
+  TRY(archive_read(file, "/w_dec", sae->own.first, own, sae->w_dec));
+  TRY(archive_read(file, "/b_enc", sae->own.first, own, sae->b_enc));
+  TRY(archive_read(file, "/b_dec", 0, sae->width, sae->b_dec));
+  sae->subtract_b_dec = subtract != 0;
+  sae_measure(sae);
+  return OK;
+}
+
+static Status load(Encoding *encoding) {
+  const EncodeRows *rows = encoding->rows;
+  TRY_ALL(encoding->team,
+          sae_create(&encoding->sae, encoding->team, encoding->settings->latents, rows->width));
+  TRY(read_weights(encoding));
+  TRY_ALL(encoding->team, MEMORY_NEW(&encoding->mean, rows->width, "scaled mean row"));
+  for (int64_t j = 0; j < rows->width; j++) {
+    encoding->mean[j] = (float)(rows->mean[j] * encoding->scale);
+  }
+  return OK;
+}
+
+/* The work. */
+
+static Status encode_all(Encoding *encoding, Encode *encode) {
+  EncodeRows *rows = encoding->rows;
+  char what[96];
+  snprintf(what, sizeof(what), "encode %s", encoding->settings->name);
+  Progress bar;
+  progress_open(&bar, encoding->team, what, "rows", rows->rows);
+  encode_rows_rewind(rows);
+  for (int64_t first = 0; first < rows->rows; first += ENCODE_ROWS_BATCH) {
+    EncodeBatch batch;
+    TRY(encode_rows_read(rows, first, encoding->scale, &batch));
+    TRY(encode_batch(encode, &batch));
+    progress_step(&bar, first + batch.rows);
+  }
+  progress_close(&bar, rows->rows);
+  return OK;
+}
+
+static Status write_file(const Encoding *encoding, Encode *encode) {
+  const Settings *settings = &encoding->stage->settings;
+  const char *name = encoding->settings->name;
+  const EncodeFile file = {.team = encoding->team,
+                           .path = encoding->path,
+                           .name = name,
+                           .stamp = encoding->stamp,
+                           .dictionary = archive_content(encoding->dictionary),
+                           .activations = archive_content(encoding->rows->file),
+                           .settings = &settings->encode,
+                           .key = random_key(settings->run.seed, "examples", name),
+                           .sae = encoding->sae,
+                           .k = encoding->k,
+                           .rows = encoding->rows->rows,
+                           .token_rows = encoding->rows->token_rows,
+                           .vocabulary = encoding->rows->vocabulary};
+  return encode_file_write(&file, encode);
+}
+
+static Status make(Encoding *encoding) {
+  TRY(load(encoding));
+  const EncodeSetup setup = {.sae = encoding->sae,
+                             .mean = encoding->mean,
+                             .batch = ENCODE_ROWS_BATCH,
+                             .k = encoding->k,
+                             .wide = 2 * encoding->k,
+                             .folder = encoding->stage->settings.run.folder};
+  Encode *encode = NULL;
+  TRY(encode_create(&encode, encoding->team, &setup));
+  Status status = encode_all(encoding, encode);
+  if (status == OK) {
+    status = write_file(encoding, encode);
+  }
+  encode_destroy(&encode);
+  TRY(status);
+  stage_wrote(encoding->stage, encoding->path);
+  return OK;
+}
+
+static Stamp stamp_of(const Encoding *encoding) {
+  const Settings *settings = &encoding->stage->settings;
+  Stamp stamp;
+  stamp_open(&stamp, "encode 1");
+  stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_ENCODE, &settings->encode));
+  stamp_add_fingerprint(&stamp, (uint64_t)settings->run.seed);
+  stamp_add_text(&stamp, encoding->settings->name);
+  stamp_add_text(&stamp, archive_content(encoding->dictionary));
+  stamp_add_text(&stamp, archive_content(encoding->rows->file));
+  return stamp;
+}
+
+static Status work(Encoding *encoding) {
+  const char *name = encoding->settings->name;
+  TRY_ALL(encoding->team, stage_path(encoding->stage, &encoding->path, "codes/%s.h5", name));
+  TRY_ALL(encoding->team,
+          stage_path(encoding->stage, &encoding->input, "dictionaries/%s.h5", name));
+  TRY(archive_open(encoding->team, encoding->input, SCHEMA_DICTIONARY, "cleave-train",
+                   &encoding->dictionary));
+  TRY(check(encoding));
+  const Stamp stamp = stamp_of(encoding);
+  bool go = false;
+  stamp_text(&stamp, encoding->stamp);
+  TRY(stage_claim(encoding->stage, &stamp, encoding->path, &go));
+  return go ? make(encoding) : OK;
+}
+
+static Status encode_one(Stage *stage, EncodeRows *rows, const DictionarySettings *settings) {
+  Encoding encoding = {.stage = stage, .team = &stage->team, .settings = settings, .rows = rows};
+  const Status status = work(&encoding);
+  archive_close(&encoding.dictionary);
+  sae_destroy(&encoding.sae);
+  MEMORY_FREE(encoding.mean);
+  MEMORY_FREE(encoding.path);
+  MEMORY_FREE(encoding.input);
+  return status;
+}
+
+/* The table at the end. */
+
+static Status print_codes(Stage *stage, Archive *codes, const char *name) {
+  static const char *const KEYS[] = {"explained_variance", "l0", "dead_share", "unseen_share",
+                                     "share_30"};
+  double value[5];
+  char *warning = NULL;
+  for (int i = 0; i < 5; i++) {
+    TRY(archive_get_real(codes, "/", KEYS[i], &value[i]));
+  }
+  TRY(archive_get_text(codes, "/", "warning", &warning));
+  if (stage->team.rank == 0) {
+    printf("%-24s %9.4f %7.2f %7.2f%% %7.2f%% %10.1f%%\n", name, value[0], value[1], 100 * value[2],
+           100 * value[3], 100 * value[4]);
+    if (warning[0] != '\0') {
+      printf("  %s: fewer than %.0f %% of its features fire on %d rows or more\n", warning,
+             100 * ENCODE_FILE_SHARE, ENCODE_FILE_FIRINGS);
+    }
+  }
+  MEMORY_FREE(warning);
+  return OK;
+}
+
+static Status print_row(Stage *stage, const char *name) {
+  char *path = NULL;
+  Archive *codes = NULL;
+  TRY_ALL(&stage->team, stage_path(stage, &path, "codes/%s.h5", name));
+  Status status = archive_open(&stage->team, path, SCHEMA_CODES, "cleave-encode", &codes);
+  MEMORY_FREE(path);
+  if (status == OK) {
+    status = print_codes(stage, codes, name);
+  }
+  archive_close(&codes);
+  return status;
+}
+
+static bool is_wanted(const Stage *stage, int64_t index) {
+  const char *only = stage_flag(stage, "--only");
+  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
+}
+
+static Status print_table(Stage *stage) {
+  if (stage->team.rank == 0) {
+    printf("%-24s %9s %7s %8s %8s %11s\n", "dictionary", "explained", "L0", "dead", "unseen",
+           ">= 30 rows");
+  }
+  for (int64_t i = 0; i < stage->settings.count; i++) {
+    if (is_wanted(stage, i)) {
+      TRY(print_row(stage, stage->settings.dictionaries[i].name));
+    }
+  }
+  fflush(stdout);
+  return OK;
+}
+
+static Status check_only(const Stage *stage) {
+  const char *only = stage_flag(stage, "--only");
+  if (only != NULL && settings_find(&stage->settings, only) < 0) {
+    return RAISE(ERR_USAGE, "--only %s: run.yaml declares no dictionary of that name", only);
+  }
+  return OK;
+}
+
+static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
+  TRY(encode_rows_open(rows, &stage->team, path));
+  for (int64_t i = 0; i < stage->settings.count; i++) {
+    if (is_wanted(stage, i)) {
+      TRY(encode_one(stage, rows, &stage->settings.dictionaries[i]));
+    }
+  }
+  return OK;
+}
+
+static Status run(Stage *stage) {
+  TRY_ALL(&stage->team, check_only(stage));
+  EncodeRows rows = {0};
+  char *path = NULL;
+  TRY_ALL(&stage->team, stage_path(stage, &path, "activations.h5"));
+  const Status status = encode_each(stage, &rows, path);
+  encode_rows_close(&rows);
+  MEMORY_FREE(path);
+  TRY(status);
+  return stage->is_check ? OK : print_table(stage);
+}
+
+int main(int argc, char **argv) {
+  static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
+                                                  &SETTINGS_ENCODE, NULL};
+  static const StageFlag FLAGS[] = {{"--only", "NAME", "encode with this dictionary alone"},
+                                    {NULL, NULL, NULL}};
+  static const StageSpec SPEC = {
+      .name = "encode",
+      .purpose = "sparse codes, statistics and examples of every feature",
+      .reads = "activations.h5, dictionaries/*.h5",
+      .writes = "codes/*.h5",
+      .next = "compare",
+      .sections = SECTIONS,
+      .flags = FLAGS,
+      .run = run};
+  return stage_main(argc, argv, &SPEC);
+}
