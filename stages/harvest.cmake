@@ -1,0 +1,1 @@
+add_stage(cleave-harvest FILES harvest.c activations.c activations_file.c USES stage_common store model)
