@@ -29,14 +29,14 @@ typedef enum Status { STATUS_LIST(STATUS_ENUM) } Status;
 
 enum { STATUS_WHY_SIZE = 1024 };
 
-/** Remember why and where a call failed (per thread), and hand back `code`. Use RAISE.
+/** Remember why and where a call failed (per thread). Use RAISE.
  *  ranks   local */
-Status status_raise(Status code, const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 4, 5), cold)) MUST_USE;
+void status_raise(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
 
 /** Fail with a reason that names file, place and remedy: `return RAISE(ERR_FILE, "%s: ...", path);`
  */
-#define RAISE(code, ...) status_raise((code), __FILE__, __LINE__, __VA_ARGS__)
+#define RAISE(code, ...) (status_raise(__FILE__, __LINE__, __VA_ARGS__), (Status)(code))
 
 /** Return early when a local call, or a collective call that fails on all ranks alike, fails. */
 #define TRY(call)                      \

@@ -36,25 +36,20 @@ static void count_block(int64_t bytes) {
   }
 }
 
-/* Zeroed, with room for the header; *start is where the block begins. */
-static void *take_raw(size_t bytes, char **start) {
-  void *raw = NULL;
+/* Where a zeroed block begins that has room for its header; *raw is what free() is to get. */
+static char *take_raw(size_t bytes, void **raw) {
   if (bytes >= LARGE) {
-    raw = calloc(1, bytes + 2 * ALIGNMENT);
-    if (raw != NULL) {
-      const uintptr_t gap = ALIGNMENT - (uintptr_t)raw % ALIGNMENT;
-      *start = (char *)raw + gap % ALIGNMENT + ALIGNMENT;
-    }
-    return raw;
+    *raw = calloc(1, bytes + (size_t)2 * ALIGNMENT);
+    const size_t gap = ALIGNMENT - (uintptr_t)*raw % ALIGNMENT;
+    return *raw == NULL ? NULL : (char *)*raw + gap % ALIGNMENT + ALIGNMENT;
   }
   /* At least one byte, so that the block's address lies inside the allocation (leak checkers). */
   const size_t whole = ALIGNMENT + (bytes > 0 ? bytes : 1);
-  if (posix_memalign(&raw, ALIGNMENT, whole) != 0) {
+  if (posix_memalign(raw, ALIGNMENT, whole) != 0) {
     return NULL;
   }
-  memset(raw, 0, whole);
-  *start = (char *)raw + ALIGNMENT;
-  return raw;
+  memset(*raw, 0, whole);
+  return (char *)*raw + ALIGNMENT;
 }
 
 Status memory_take(void **out, int64_t count, size_t size, const char *what) {
@@ -65,9 +60,9 @@ Status memory_take(void **out, int64_t count, size_t size, const char *what) {
                  (long long)count, size);
   }
   const size_t bytes = (size_t)count * size;
-  char *start = NULL;
-  void *raw = take_raw(bytes, &start);
-  if (raw == NULL) {
+  void *raw = NULL;
+  char *start = take_raw(bytes, &raw);
+  if (start == NULL) {
     return RAISE(ERR_MEMORY, "%s: %.3f GB could not be had, %.3f GB are in use on this rank", what,
                  (double)bytes * 1e-9, (double)memory_bytes() * 1e-9);
   }

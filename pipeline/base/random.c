@@ -67,13 +67,11 @@ double random_normal(uint64_t key, uint64_t index) {
   return (double)(2 * sum - 16 * 65535) * scale;
 }
 
+/* The least root >= 1 with root^2 >= value. */
 static uint64_t root_up(uint64_t value) {
-  uint64_t root = (uint64_t)sqrt((double)value);
-  while (root > 0 && (Wide)root * root >= value) {
+  uint64_t root = 2 + (uint64_t)sqrt((double)value); /* never too small */
+  while (root > 1 && (Wide)(root - 1) * (root - 1) >= value) {
     --root;
-  }
-  while ((Wide)root * root < value) {
-    ++root;
   }
   return root;
 }

@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@ static const char *base_name(const char *path) {
   return slash != NULL ? slash + 1 : path;
 }
 
-Status status_raise(Status code, const char *file, int line, const char *format, ...) {
+void status_raise(const char *file, int line, const char *format, ...) {
+  const int before = errno; /* RAISE's code may depend on it */
   /* Formatted aside: an argument may be status_why() itself. */
   char why[STATUS_WHY_SIZE];
   const int used = snprintf(why, sizeof(why), "%s:%d: ", base_name(file), line);
@@ -21,7 +23,7 @@ Status status_raise(Status code, const char *file, int line, const char *format,
   vsnprintf(why + used, sizeof(why) - (size_t)used, format, arguments);
   va_end(arguments);
   status_set_why(why);
-  return code;
+  errno = before;
 }
 
 const char *status_why(void) {

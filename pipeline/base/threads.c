@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A pool: workers 1 .. count-1 are started by the first run that needs them and then wait for the
@@ -12,10 +13,11 @@ static struct {
   pthread_mutex_t lock;
   pthread_cond_t begin, end;
   pthread_t workers[THREADS_MOST];
-  int count;      /* threads wanted, the caller included */
-  int started;    /* workers that exist */
-  int busy;       /* workers still at the present run */
-  uint64_t round; /* number of the present run */
+  int numbers[THREADS_MOST]; /* of the workers, from 1 */
+  int count;                 /* threads wanted, the caller included */
+  int started;               /* workers that exist */
+  int busy;                  /* workers still at the present run */
+  uint64_t round;            /* number of the present run */
   bool quit;
 } g_pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
             .begin = PTHREAD_COND_INITIALIZER,
@@ -42,7 +44,7 @@ static void note_failure(int64_t unit, Status status) {
   if (g_run.status == OK || unit < g_run.unit) {
     g_run.unit = unit;
     g_run.status = status;
-    strcpy(g_run.why, status_why());
+    snprintf(g_run.why, sizeof(g_run.why), "%s", status_why());
   }
   pthread_mutex_unlock(&g_run.lock);
   atomic_store(&g_run.failed, true);
@@ -64,7 +66,7 @@ static void take_units(int thread) {
 }
 
 static void *work(void *number) {
-  const int thread = (int)(intptr_t)number;
+  const int thread = *(const int *)number;
   pthread_mutex_lock(&g_pool.lock);
   for (uint64_t seen = 0;; seen = g_pool.round) {
     while (g_pool.round == seen && !g_pool.quit) {
@@ -106,8 +108,9 @@ static Status start_workers(void) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int failed = 0;
   while (g_pool.started < g_pool.count - 1 && failed == 0) {
-    void *number = (void *)(intptr_t)(g_pool.started + 1);
-    failed = pthread_create(&g_pool.workers[g_pool.started], NULL, work, number);
+    const int next = g_pool.started;
+    g_pool.numbers[next] = next + 1;
+    failed = pthread_create(&g_pool.workers[next], NULL, work, &g_pool.numbers[next]);
     g_pool.started += failed == 0 ? 1 : 0;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -71,6 +71,7 @@ static Status check_plain(const Reader *reader, const yaml_event_t *event) {
 static Status add_item(TreeNode *node, TreeNode *item) {
   if (node->count == node->capacity) {
     const int64_t capacity = node->capacity > 0 ? 2 * node->capacity : 8;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
     TRY(MEMORY_RESIZE(&node->items, capacity, "the configuration"));
     node->capacity = capacity;
   }

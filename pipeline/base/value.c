@@ -28,7 +28,7 @@ static const char *show_bound(double bound, char *out) {
     ++zeros;
   }
   if (zeros >= 6) {
-    snprintf(out + length - zeros, (size_t)(BOUND_SIZE - length + zeros), "e%d", zeros);
+    snprintf(out + length - zeros, BOUND_SIZE / 2, "e%d", zeros);
   }
   return out;
 }
