@@ -9,10 +9,11 @@
 
 /** Steps of one Adam update; the factors hold the bias corrections (see adam.h). */
 typedef struct LanesAdam {
-  float keep_first, keep_second; /* beta_1, beta_2 */
-  float rate;                    /* times the inverse bias correction of the first moment */
-  float root;                    /* inverse square root of the second's bias correction */
-  float epsilon, clip;           /* clip: factor of the gradient */
+  float keep_first, take_first;   /* beta_1, 1 - beta_1 */
+  float keep_second, take_second; /* beta_2, 1 - beta_2 */
+  float rate;                     /* times the inverse bias correction of the first moment */
+  float root;                     /* inverse square root of the second's bias correction */
+  float epsilon, clip;            /* clip: factor of the gradient */
 } LanesAdam;
 
 typedef struct Lanes {

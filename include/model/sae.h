@@ -5,13 +5,15 @@
 #include <stdint.h>
 
 #include "cut.h"
+#include "hits.h"
 #include "select.h"
 #include "shard.h"
 #include "status.h"
 #include "team.h"
 
 /** A sparse autoencoder (TopK) whose dictionary is partitioned over ranks: a rank holds whole blocks of
- *  shard_latent_block(latents) latents. x is a scaled row (raw row * input_scale):
+ *  shard_latent_block(latents) latents. x is a scaled row (raw row times
+ *  (float)input_scale, in float32):
  *    centred x' = x - b_dec (or x, where subtract_b_dec is off),   score_i = w_enc_i . x' + b_enc_i,
  *    activation = score of the k best positive ones over all latents, ties to the lower id,   x^ = sum a_i w_dec_i + b_dec */
 typedef struct Sae {
@@ -38,21 +40,10 @@ void sae_measure(Sae *sae);
  *  ranks   local */
 void sae_centre(const Sae *sae, const float *rows, int64_t count, float *out);
 
-/** One of this rank's latents in one row. */
-typedef struct SaeHit {
-  int32_t row;    /* of the batch */
-  int32_t latent; /* from own.first */
-  float value;    /* activation, > 0 */
-  bool active;    /* among the k best of the row; else among the next */
-} SaeHit;
-
 /** The exact selection of a batch, and its buffers. */
 typedef struct SaePicks {
-  int64_t rows;          /* of the last sae_select */
-  SaeHit *by_row;        /* [row_start[rows]] */
-  int64_t *row_start;    /* [rows + 1] */
-  SaeHit *by_latent;     /* the same hits by latent, rows ascending */
-  int64_t *latent_start; /* [own + 1] */
+  int64_t rows; /* of the last sae_select */
+  Hits hits;    /* this rank's latents: by row, and by latent */
   Cut *
       cut; /* cut->lines[row].sum: sum of the row's activations; cut->slice and cut->keys: the rows that
                             this rank owns, and all their keys (active first cut->k of them), best first */
@@ -60,6 +51,7 @@ typedef struct SaePicks {
   SelectKey *keys;  /* [rows, capacity] */
   int64_t *counts;  /* [rows] */
   double *norms;    /* [rows] */
+  double *scales;   /* [rows] of sae_decode */
   int64_t *sums;    /* [rows, width] of sae_decode */
 } SaePicks;
 

@@ -145,11 +145,11 @@ static void from_bf16(const uint16_t *restrict bits, int64_t count, float *restr
 static void adam(const LanesAdam *step, float *restrict weight, float *restrict first,
                  float *restrict second, const float *restrict gradient, int64_t count) {
   const LanesAdam s = *step;
-  const float tiny = 1e-30F, take_first = 1.0F - s.keep_first, take_second = 1.0F - s.keep_second;
+  const float tiny = 1e-30F;
   for (int64_t i = 0; i < count; i++) {
     const float g = gradient == NULL ? 0.0F : gradient[i] * s.clip;
-    float m = fmaf(s.keep_first, first[i], take_first * g);
-    float v = fmaf(s.keep_second, second[i], take_second * g * g);
+    float m = fmaf(s.keep_first, first[i], s.take_first * g);
+    float v = fmaf(s.keep_second, second[i], s.take_second * g * g);
     m = fabsf(m) < tiny ? 0.0F : m;
     v = v < tiny ? 0.0F : v;
     first[i] = m;

@@ -151,8 +151,8 @@ static Status keep_rows(Encode *encode, const EncodeBatch *batch) {
 static Status keep_firings(Encode *encode, const EncodeBatch *batch) {
   const SaePicks *picks = encode->picks;
   const int64_t own = shard_count(encode->setup.sae->own);
-  for (int64_t i = 0; i < picks->latent_start[own]; i++) {
-    const SaeHit *hit = &picks->by_latent[i];
+  for (int64_t i = 0; i < picks->hits.latent_start[own]; i++) {
+    const SaeHit *hit = &picks->hits.by_latent[i];
     if (hit->active) {
       const Firing firing = {.latent = (uint32_t)hit->latent,
                              .row = (uint32_t)(batch->first + hit->row),

@@ -60,7 +60,7 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   memcpy(out->weight, data->a, bytes);
   memcpy(out->first, data->c, bytes);
   memcpy(out->second, data->d, bytes);
-  const LanesAdam step = {0.9F, 0.999F, 1e-3F, 1.7F, 6.25e-10F, 0.5F};
+  const LanesAdam step = {0.9F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 6.25e-10F, 0.5F};
   set->adam(&step, out->weight, out->first, out->second, data->e, width);
   out->found = set->scan(data->a, data->b, data->c, width, 0.7F, out->hits);
   if (width >= 64) {
@@ -106,7 +106,7 @@ static void test_unknown_set_is_refused(void) {
 }
 
 static void test_adam_clears_tiny_moments(void) {
-  const LanesAdam step = {0.9F, 0.999F, 1e-3F, 1.0F, 6.25e-10F, 1.0F};
+  const LanesAdam step = {0.9F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.0F, 6.25e-10F, 1.0F};
   float weight[3] = {1.0F, 1.0F, 1.0F};
   float first[3] = {1e-30F, -1e-30F, 1e-3F};
   float second[3] = {1e-30F, 0.0F, 1e-30F};

@@ -112,8 +112,8 @@ static void check_hits(const Case *c, const Sae *sae, const SaePicks *picks, con
       const SelectKey key = whole->keys[row * c->wide + i];
       const int64_t id = select_id(key);
       bool found = false;
-      for (int64_t h = picks->row_start[row]; h < picks->row_start[row + 1]; h++) {
-        const SaeHit *hit = &picks->by_row[h];
+      for (int64_t h = picks->hits.row_start[row]; h < picks->hits.row_start[row + 1]; h++) {
+        const SaeHit *hit = &picks->hits.by_row[h];
         found = found || (hit->latent + sae->own.first == id && hit->value == select_score(key) &&
                           hit->row == row && hit->active == (i < c->k));
       }
@@ -121,18 +121,19 @@ static void check_hits(const Case *c, const Sae *sae, const SaePicks *picks, con
       mine += is_own;
       right = right && found == is_own;
     }
-    right = right && mine == picks->row_start[row + 1] - picks->row_start[row];
+    right = right && mine == picks->hits.row_start[row + 1] - picks->hits.row_start[row];
   }
   CU_ASSERT(right);
 }
 
 static void check_latents(const Case *c, const Sae *sae, const SaePicks *picks) {
-  bool right = picks->latent_start[shard_count(sae->own)] == picks->row_start[c->rows];
+  bool right = picks->hits.latent_start[shard_count(sae->own)] == picks->hits.row_start[c->rows];
   for (int64_t latent = 0; latent < shard_count(sae->own); latent++) {
-    for (int64_t h = picks->latent_start[latent]; h < picks->latent_start[latent + 1]; h++) {
-      right = right && picks->by_latent[h].latent == latent &&
-              (h == picks->latent_start[latent] ||
-               picks->by_latent[h - 1].row < picks->by_latent[h].row);
+    for (int64_t h = picks->hits.latent_start[latent]; h < picks->hits.latent_start[latent + 1];
+         h++) {
+      right = right && picks->hits.by_latent[h].latent == latent &&
+              (h == picks->hits.latent_start[latent] ||
+               picks->hits.by_latent[h - 1].row < picks->hits.by_latent[h].row);
     }
   }
   CU_ASSERT(right);

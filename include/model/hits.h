@@ -1,0 +1,45 @@
+#ifndef HITS_H
+#define HITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "team.h"
+
+/** One of this rank's latents in one row. */
+typedef struct SaeHit {
+  int32_t row;    /* of the batch */
+  int32_t latent; /* from own.first */
+  float value;    /* activation, > 0 */
+  bool active;    /* among the k best of the row; else among the next */
+} SaeHit;
+
+/** The hits of a batch: this rank's latents alone. */
+typedef struct Hits {
+  int64_t rows, latents; /* of the batch; of this rank */
+  SaeHit *by_row;        /* [row_start[rows]] */
+  int64_t *row_start;    /* [rows + 1] */
+  SaeHit *by_latent;     /* the same hits by latent, rows ascending */
+  int64_t *latent_start; /* [latents + 1] */
+} Hits;
+
+/** Room for rows_most rows of at most `most` hits each.
+ *  ranks   local
+ *  fails   ERR_MEMORY */
+Status hits_create(Hits *hits, int64_t latents, int64_t rows_most, int64_t most) MUST_USE;
+void hits_clear(Hits *hits);
+/** Fill by_latent and latent_start from by_row and row_start.
+ *  ranks   local */
+void hits_sort(Hits *hits);
+
+/** Sum value * w_dec of the active hits into each row, in fixed point, over all ranks.
+ *  ranks   collective; rows and scales the same on every rank
+ *  w_dec   in      [latents, width] this rank's decoder rows
+ *  scales  in      [rows] of fixed point: fixed_scale of a bound of all partial sums of the row
+ *  sums    out     [rows, width]; fixed_to(sums, scale) is the reconstruction without bias
+ *  fails   ERR_MEMORY */
+Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width,
+                   const double *scales, int64_t *sums) MUST_USE;
+
+#endif

@@ -1,0 +1,207 @@
+#include "batches.h"
+
+#include <string.h>
+
+#include "dense.h"
+#include "exchange.h"
+#include "memory.h"
+#include "random.h"
+#include "shard.h"
+
+enum { CHUNK = 256 };
+
+/* One window of an epoch: slots [slot, slot + slots) of the permuted chunks. All chunks are full but one. */
+typedef struct Window {
+  int64_t epoch, index;
+  int64_t slot, slots;
+  int64_t first, rows;  /* its place in the epoch's sequence of rows */
+  int64_t short_slot;   /* slot within the window of the chunk that is not full, -1: elsewhere */
+  uint64_t chunk_key;   /* permutes the epoch's chunks */
+  uint64_t shuffle_key; /* permutes the window's rows */
+} Window;
+
+struct Batches {
+  BatchesSpec spec;
+  int64_t chunks;       /* of the data */
+  int64_t last_rows;    /* rows of the last chunk */
+  int64_t window_slots; /* chunks of a window */
+  int64_t epoch_steps;
+  int64_t row_bytes;
+  Window window;                  /* whose slots are loaded; epoch -1: none */
+  Shard own;                      /* this rank's slots of it */
+  unsigned char *loaded;          /* [own slots, CHUNK, width] as stored */
+  unsigned char *sent, *received; /* [batch, width] as stored */
+  int32_t *owners;                /* [batch] ranks that hold the rows */
+  int64_t *counts, *next;         /* [team size] */
+};
+
+static Status make_buffers(Batches *b, const Team *team) {
+  const int64_t slots = shard_count(shard_of(b->window_slots, 1, 0, team->size));
+  TRY(MEMORY_NEW(&b->loaded, slots * CHUNK * b->row_bytes, "rows of a window"));
+  TRY(MEMORY_NEW(&b->sent, b->spec.batch * b->row_bytes, "rows to send"));
+  TRY(MEMORY_NEW(&b->received, b->spec.batch * b->row_bytes, "rows of the batch"));
+  TRY(MEMORY_NEW(&b->owners, b->spec.batch, "owners of rows"));
+  TRY(MEMORY_NEW(&b->counts, team->size, "counts of rows"));
+  return MEMORY_NEW(&b->next, team->size, "places of rows");
+}
+
+Status batches_create(Batches **out, const Team *team, const BatchesSpec *spec) {
+  ASSERT(1 <= spec->batch && spec->batch <= spec->rows);
+  TRY(MEMORY_NEW(out, 1, "batches"));
+  Batches *b = *out;
+  b->spec = *spec;
+  b->chunks = (spec->rows + CHUNK - 1) / CHUNK;
+  b->last_rows = spec->rows - (b->chunks - 1) * CHUNK;
+  const int64_t wanted = (spec->window + CHUNK - 1) / CHUNK;
+  b->window_slots = wanted < 1 ? 1 : (wanted < b->chunks ? wanted : b->chunks);
+  b->epoch_steps = spec->rows / spec->batch;
+  b->row_bytes = spec->width * (spec->is_bf16 ? 2 : 4);
+  b->window.epoch = -1;
+  const Status status = make_buffers(b, team);
+  if (status != OK) {
+    batches_destroy(out);
+  }
+  return status;
+}
+
+void batches_destroy(Batches **batches) {
+  if (*batches != NULL) {
+    MEMORY_FREE((*batches)->loaded);
+    MEMORY_FREE((*batches)->sent);
+    MEMORY_FREE((*batches)->received);
+    MEMORY_FREE((*batches)->owners);
+    MEMORY_FREE((*batches)->counts);
+    MEMORY_FREE((*batches)->next);
+  }
+  MEMORY_FREE(*batches);
+}
+
+int64_t batches_steps(const Batches *b) {
+  const int64_t steps = (int64_t)(b->spec.passes * (double)b->spec.rows / (double)b->spec.batch);
+  return steps < 1 ? 1 : steps;
+}
+
+/* Where the chunk that is not full stands in the epoch's order. */
+static int64_t find_short(const Batches *b, uint64_t chunk_key) {
+  int64_t slot = 0;
+  while (random_permute(chunk_key, b->chunks, slot) != b->chunks - 1) {
+    slot++;
+  }
+  return slot;
+}
+
+/* The window of an epoch that holds place `place` of its sequence. */
+static Window find_window(const Batches *b, int64_t epoch, int64_t place) {
+  const uint64_t key =
+      random_subkey(random_key(b->spec.seed, "order of data", b->spec.name), (uint64_t)epoch);
+  Window w = {.epoch = epoch, .chunk_key = random_subkey(key, 0), .short_slot = -1};
+  const int64_t short_slot = find_short(b, w.chunk_key);
+  const int64_t missing = CHUNK - b->last_rows;
+  const int64_t full = b->window_slots * CHUNK;
+  w.index = place / full; /* or the next one, when rows are missing before it */
+  const int64_t past = (w.index + 1) * b->window_slots;
+  w.index += place >= past * CHUNK - (short_slot < past ? missing : 0);
+  w.slot = w.index * b->window_slots;
+  w.slots = b->chunks - w.slot < b->window_slots ? b->chunks - w.slot : b->window_slots;
+  w.first = w.slot * CHUNK - (short_slot < w.slot ? missing : 0);
+  w.rows = w.slots * CHUNK;
+  if (short_slot >= w.slot && short_slot < w.slot + w.slots) {
+    w.short_slot = short_slot - w.slot;
+    w.rows -= missing;
+  }
+  w.shuffle_key = random_subkey(random_subkey(key, 1), (uint64_t)w.index);
+  return w;
+}
+
+/* Place of the epoch's sequence -> row of the window, counted as if all its chunks were full. */
+static int64_t shuffled_row(const Batches *b, const Window *w, int64_t place) {
+  const int64_t row = random_permute(w->shuffle_key, w->rows, place - w->first);
+  const bool is_behind = w->short_slot >= 0 && row >= w->short_slot * CHUNK + b->last_rows;
+  return row + (is_behind ? CHUNK - b->last_rows : 0);
+}
+
+static int64_t chunk_of(const Batches *b, const Window *w, int64_t slot) {
+  return random_permute(w->chunk_key, b->chunks, w->slot + slot);
+}
+
+int64_t batches_row(const Batches *b, int64_t step, int64_t place) {
+  const int64_t at = step % b->epoch_steps * b->spec.batch + place;
+  const Window w = find_window(b, step / b->epoch_steps, at);
+  const int64_t row = shuffled_row(b, &w, at);
+  return chunk_of(b, &w, row / CHUNK) * CHUNK + row % CHUNK;
+}
+
+static Status load_slots(Batches *b) {
+  for (int64_t slot = b->own.first; slot < b->own.past; slot++) {
+    const int64_t chunk = chunk_of(b, &b->window, slot);
+    const int64_t rows = chunk == b->chunks - 1 ? b->last_rows : CHUNK;
+    TRY(b->spec.read(b->spec.context, chunk * CHUNK, rows,
+                     b->loaded + (slot - b->own.first) * CHUNK * b->row_bytes));
+  }
+  return OK;
+}
+
+/* Make the window that holds `place` the loaded one. */
+static Status enter_window(Batches *b, Team *team, int64_t epoch, int64_t place) {
+  const Window *w = &b->window;
+  if (w->epoch == epoch && place >= w->first && place < w->first + w->rows) {
+    return OK;
+  }
+  b->window = find_window(b, epoch, place);
+  b->own = shard_of(b->window.slots, 1, team->rank, team->size);
+  const Status status = team_agree(team, load_slots(b));
+  if (status != OK) {
+    b->window.epoch = -1;
+  }
+  return status;
+}
+
+/* This rank's rows among places [place, place + count), in their order; everybody's counts and owners. */
+static void pack_rows(Batches *b, const Team *team, int64_t place, int64_t count) {
+  unsigned char *to = b->sent;
+  memset(b->counts, 0, (size_t)team->size * sizeof(*b->counts));
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t row = shuffled_row(b, &b->window, place + i);
+    const int owner = shard_owner(b->window.slots, 1, row / CHUNK, team->size);
+    b->owners[i] = owner;
+    b->counts[owner]++;
+    if (owner == team->rank) {
+      memcpy(to, b->loaded + (row - b->own.first * CHUNK) * b->row_bytes, (size_t)b->row_bytes);
+      to += b->row_bytes;
+    }
+  }
+}
+
+static void unpack_rows(Batches *b, const Team *team, int64_t count, float *out) {
+  const float scale = (float)b->spec.scale;
+  for (int rank = 0; rank < team->size; rank++) {
+    b->next[rank] = rank == 0 ? 0 : b->next[rank - 1] + b->counts[rank - 1];
+  }
+  for (int64_t i = 0; i < count; i++) {
+    const void *from = b->received + b->next[b->owners[i]]++ * b->row_bytes;
+    float *row = out + i * b->spec.width;
+    if (b->spec.is_bf16) {
+      dense_from_bf16(from, b->spec.width, row);
+    } else {
+      memcpy(row, from, (size_t)b->row_bytes);
+    }
+    for (int64_t j = 0; j < b->spec.width; j++) {
+      row[j] *= scale;
+    }
+  }
+}
+
+Status batches_take(Batches *b, Team *team, int64_t step, float *out) {
+  const int64_t epoch = step / b->epoch_steps;
+  const int64_t first = step % b->epoch_steps * b->spec.batch;
+  for (int64_t done = 0; done < b->spec.batch;) {
+    TRY(enter_window(b, team, epoch, first + done));
+    const int64_t left = b->window.first + b->window.rows - (first + done);
+    const int64_t count = left < b->spec.batch - done ? left : b->spec.batch - done;
+    pack_rows(b, team, first + done, count);
+    exchange_gather(team, b->sent, b->counts, (size_t)b->row_bytes, b->received);
+    unpack_rows(b, team, count, out + done * b->spec.width);
+    done += count;
+  }
+  return OK;
+}

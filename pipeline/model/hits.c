@@ -1,0 +1,85 @@
+#include "hits.h"
+
+#include <string.h>
+
+#include "exchange.h"
+#include "fixed.h"
+#include "memory.h"
+#include "threads.h"
+
+enum { ROWS_A_UNIT = 16 };
+
+static Status make_buffers(Hits *hits, int64_t latents, int64_t rows_most, int64_t most) {
+  TRY(MEMORY_NEW(&hits->by_row, rows_most * most, "hits of the batch"));
+  TRY(MEMORY_NEW(&hits->by_latent, rows_most * most, "hits of the batch"));
+  TRY(MEMORY_NEW(&hits->row_start, rows_most + 1, "hits of rows"));
+  return MEMORY_NEW(&hits->latent_start, latents + 2, "hits of latents");
+}
+
+Status hits_create(Hits *hits, int64_t latents, int64_t rows_most, int64_t most) {
+  *hits = (Hits){.latents = latents};
+  const Status status = make_buffers(hits, latents, rows_most, most);
+  if (status != OK) {
+    hits_clear(hits);
+  }
+  return status;
+}
+
+void hits_clear(Hits *hits) {
+  MEMORY_FREE(hits->by_row);
+  MEMORY_FREE(hits->by_latent);
+  MEMORY_FREE(hits->row_start);
+  MEMORY_FREE(hits->latent_start);
+}
+
+/* Counting sort; start[latent + 1] serves as the place of the latent's next hit. */
+void hits_sort(Hits *hits) {
+  const int64_t count = hits->row_start[hits->rows];
+  int64_t *start = hits->latent_start;
+  memset(start, 0, (size_t)(hits->latents + 2) * sizeof(*start));
+  for (int64_t i = 0; i < count; i++) {
+    start[hits->by_row[i].latent + 2]++;
+  }
+  for (int64_t latent = 0; latent < hits->latents; latent++) {
+    start[latent + 2] += start[latent + 1];
+  }
+  for (int64_t i = 0; i < count; i++) {
+    hits->by_latent[start[hits->by_row[i].latent + 1]++] = hits->by_row[i];
+  }
+}
+
+typedef struct Decoding {
+  const Hits *hits;
+  const float *w_dec;
+  int64_t width;
+  const double *scales;
+  int64_t *sums;
+} Decoding;
+
+static Status add_unit(int64_t unit, int thread, void *context) {
+  const Decoding *d = context;
+  const Hits *hits = d->hits;
+  const int64_t first = unit * ROWS_A_UNIT;
+  (void)thread;
+  for (int64_t row = first; row < first + ROWS_A_UNIT && row < hits->rows; row++) {
+    int64_t *sums = d->sums + row * d->width;
+    memset(sums, 0, (size_t)d->width * sizeof(*sums));
+    for (int64_t i = hits->row_start[row]; i < hits->row_start[row + 1]; i++) {
+      const SaeHit *hit = &hits->by_row[i];
+      if (hit->active) {
+        fixed_add_row(sums, d->w_dec + hit->latent * d->width, d->width, (double)hit->value,
+                      d->scales[row]);
+      }
+    }
+  }
+  return OK;
+}
+
+Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width,
+                   const double *scales, int64_t *sums) {
+  Decoding decoding = {hits, w_dec, width, scales, sums};
+  const int64_t units = (hits->rows + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
+  TRY_ALL(team, threads_run(units, add_unit, &decoding));
+  exchange_sum(team, sums, hits->rows * width);
+  return OK;
+}
