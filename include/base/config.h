@@ -103,6 +103,7 @@ uint64_t config_fingerprint(const ConfigSection *section, const void *values);
 Status config_print(const ConfigSection *section, const void *values, Text *out) MUST_USE;
 
 /** Append the table of keys for --help: key, default, range, unit, sentence; at most 96 columns.
+ *  A blank line parts it from what stands before.
  *  ranks   local */
 Status config_help(const ConfigSection *section, Text *out) MUST_USE;
 

@@ -51,16 +51,10 @@ static int64_t wider(int64_t width, int64_t cell, int64_t most) {
   return cell > width && cell <= most ? cell : width;
 }
 
-static Status print_title(const ConfigSection *section, Text *out) {
-  const char *name = *section->name != '\0' ? section->name : "(top level)";
-  return text_printf(out, "%s%s", name, section->is_list ? " (a list)" : "");
-}
-
 static Status measure(const ConfigSection *section, Columns *columns) {
-  int64_t key = 0, fallback = 8, allowed = 7;
+  int64_t key = 8, fallback = 8, allowed = 7;
   Text cell = {0};
-  Status status = print_title(section, &cell);
-  key = cell.length;
+  Status status = OK;
   for (int64_t i = 0; i < section->count && status == OK; ++i) {
     const ConfigRow *row = &section->rows[i];
     key = wider(key, INDENT + (int64_t)strlen(row->key), KEY_MOST);
@@ -119,9 +113,15 @@ static Status print_help_row(const ConfigRow *row, const Columns *columns, Text 
   return print_sentence(row->help, out, &line, columns->help);
 }
 
+static Status print_title(const ConfigSection *section, Text *out) {
+  const char *name = *section->name != '\0' ? section->name : "(top level)";
+  return text_printf(out, "%s%s", name, section->is_list ? " (a list)" : "");
+}
+
 Status config_help(const ConfigSection *section, Text *out) {
   Columns columns;
   TRY(measure(section, &columns));
+  TRY(text_printf(out, "%s", out->length > 0 ? "\n" : ""));
   int64_t line = out->length;
   TRY(print_title(section, out));
   TRY(pad(out, &line, columns.fallback));

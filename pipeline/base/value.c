@@ -22,13 +22,19 @@ static bool is_limit(double bound) {
 
 /* As people write it: 4096, 1e9, 0.5. */
 static const char *show_bound(double bound, char *out) {
-  const int length = snprintf(out, BOUND_SIZE, "%.15g", bound);
+  if (bound != floor(bound) || fabs(bound) >= 9e18) {
+    snprintf(out, BOUND_SIZE, "%.15g", bound);
+    return out;
+  }
+  long long whole = (long long)bound;
   int zeros = 0;
-  while (zeros < length && out[length - 1 - zeros] == '0' && strchr(out, '.') == NULL) {
+  for (; whole != 0 && whole % 10 == 0; whole /= 10) {
     ++zeros;
   }
   if (zeros >= 6) {
-    snprintf(out + length - zeros, BOUND_SIZE / 2, "e%d", zeros);
+    snprintf(out, BOUND_SIZE, "%llde%d", whole, zeros);
+  } else {
+    snprintf(out, BOUND_SIZE, "%lld", (long long)bound);
   }
   return out;
 }
