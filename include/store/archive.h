@@ -119,7 +119,8 @@ bool archive_has(Archive *archive, const char *name);
  *  ranks   local */
 bool archive_is(Archive *archive, const char *name, ArchiveType type);
 
-/** Attributes of a file opened for reading. text is owned by the caller (memory_release).
+/** Attributes of a file opened for reading. text is owned by the caller (memory_release), and NULL
+ *  after a failure.
  *  fails   ERR_FORMAT when absent or of another type */
 Status archive_get_text(Archive *archive, const char *object, const char *key,
                         char **text) MUST_USE;

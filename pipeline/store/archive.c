@@ -374,7 +374,7 @@ static Status finish_metadata(Archive *archive) {
  * with what it recorded last. */
 static Status check_part(const Archive *archive) {
   hid_t file;
-  TRY(hdf_open_here(archive->part, &file));
+  TRY(hdf_open_here(archive->part, "run again", &file));
   char *content = NULL;
   const Status status = attribute_read_text(file, "/", "content", &content);
   H5Fclose(file);

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "archive_file.h"
@@ -36,8 +37,10 @@ static Status take_content(hid_t file, const char *path, char *content) {
 }
 
 static Status inspect_file(const char *path, const char *schema, const char *maker, char *content) {
+  char remedy[128];
+  snprintf(remedy, sizeof(remedy), "run %s again", maker);
   hid_t file;
-  const Status opened = hdf_open_here(path, &file);
+  const Status opened = hdf_open_here(path, remedy, &file);
   if (opened == ERR_MISSING) {
     return RAISE(ERR_MISSING, "%s is not there: run %s first", path, maker);
   }
@@ -232,7 +235,12 @@ bool archive_has(Archive *archive, const char *name) {
 }
 
 Status archive_get_text(Archive *archive, const char *object, const char *key, char **text) {
-  return team_agree(archive->team, attribute_read_text(archive->file, object, key, text));
+  const Status status =
+      team_agree(archive->team, attribute_read_text(archive->file, object, key, text));
+  if (status != OK) {
+    MEMORY_FREE(*text); /* read here, but not on all ranks */
+  }
+  return status;
 }
 
 Status archive_get_integer(Archive *archive, const char *object, const char *key, int64_t *value) {

@@ -106,18 +106,19 @@ static Status check_readable(const char *path) {
   return OK;
 }
 
-Status hdf_open_here(const char *path, hid_t *file) {
+Status hdf_open_here(const char *path, const char *remedy, hid_t *file) {
   hdf_start();
   TRY(check_readable(path));
   if (H5Fis_hdf5(path) <= 0) {
-    return RAISE(ERR_FORMAT, "%s: not an HDF5 file", path);
+    return RAISE(ERR_FORMAT, "%s is not an HDF5 file: %s", path, remedy);
   }
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_file_locking(access, false, true);
   *file = H5Fopen(path, H5F_ACC_RDONLY, access);
   char reason[REASON_SIZE];
-  const Status status =
-      *file < 0 ? RAISE(ERR_FORMAT, "%s: damaged or truncated (%s)", path, hdf_reason(reason)) : OK;
+  const Status status = *file < 0 ? RAISE(ERR_FORMAT, "%s is damaged or cut short (%s): %s", path,
+                                          hdf_reason(reason), remedy)
+                                  : OK;
   H5Pclose(access);
   return status;
 }

@@ -43,7 +43,8 @@ Status hdf_open(const Team *team, const char *path, hid_t *file) MUST_USE;
 
 /** Through plain POSIX calls, read-only and without locks, on this rank alone.
  *  ranks   local
+ *  remedy  in      ends the message about a damaged file: "run cleave-harvest again"
  *  fails   ERR_MISSING, ERR_FORMAT (not HDF5, truncated), ERR_FILE */
-Status hdf_open_here(const char *path, hid_t *file) MUST_USE;
+Status hdf_open_here(const char *path, const char *remedy, hid_t *file) MUST_USE;
 
 #endif

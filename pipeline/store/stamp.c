@@ -66,7 +66,7 @@ const char *stamp_text(const Stamp *stamp, char *out) {
 static Status read_stamp(const char *path, char **found) {
   hid_t file;
   *found = NULL;
-  TRY(hdf_open_here(path, &file));
+  TRY(hdf_open_here(path, "--force replaces it", &file));
   const Status status = attribute_read_text(file, "/", "stamp", found);
   H5Fclose(file);
   return status == ERR_FORMAT ? OK : status;
@@ -79,7 +79,7 @@ static Status check_here(const Stamp *stamp, const char *path, bool force, bool 
     return OK;
   }
   if (status == ERR_FORMAT) {
-    return RAISE(ERR_STALE, "%s is damaged or not of cleave's making: --force replaces it", path);
+    return ERR_STALE; /* with its reason */
   }
   TRY(status);
   *done = found != NULL && strcmp(found, stamp_text(stamp, wanted)) == 0;
