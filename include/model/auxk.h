@@ -1,0 +1,58 @@
+#ifndef AUXK_H
+#define AUXK_H
+
+#include <stdint.h>
+
+#include "cut.h"
+#include "hits.h"
+#include "sae.h"
+#include "status.h"
+#include "team.h"
+
+/** AuxK: dead latents learn to predict what the living ones left over.
+ *    loss = weight * min(dead / k, 1) * mean_b |e_b - e^_b|^2 / V,    e = x - x^ (detached), V = mean_b |e_b - mean e|^2,
+ *    e^_b = sum of a_i w_dec_i over the row's k picks, without b_dec,   a_i = max(score_i, 0),   k = min(width / 2, 512).
+ *  The picks of a row are the k best dead latents by a score on a 7-bit grid, exact in integers on every CPU, ties to
+ *  the lower id, over all ranks; only their scores are formed in full. (With an exact ranking nearly all dead latents
+ *  would have to be.) */
+typedef struct Auxk {
+  int64_t k;
+  Hits hits;    /* picks with a positive score, `active` set */
+  float *pull;  /* [rows, width] e^ - e */
+  float factor; /* of GradientTerm: the loss is this / 2 * sum_b |pull_b|^2 */
+  double loss;  /* weighted; 0 when the residual has no variance */
+  Cut *cut;
+  int64_t capacity; /* keys of a row: min(k, this rank's latents) */
+  int32_t *dead;    /* [own] this rank's dead latents, from own.first; dead_count of them */
+  int64_t dead_count;
+  float *grid_rows, *row_steps;       /* [rows, width], [rows]: x' = step * grid */
+  float *grid_latents, *latent_steps; /* of a tile of dead latents */
+  float *products;                    /* [threads, rows of a unit, tile] */
+  double *scores;                     /* the same */
+  SelectKey *keys;                    /* [rows, capacity] */
+  int64_t *counts;                    /* [rows] */
+  double *scales, *most;              /* [rows] */
+  int64_t *sums;                      /* [rows, width] */
+  double *mean;                       /* [width] */
+} Auxk;
+
+/** ranks   local
+ *  fails   ERR_MEMORY */
+Status auxk_create(Auxk *auxk, const Sae *sae, const Team *team, int64_t rows_most) MUST_USE;
+void auxk_clear(Auxk *auxk);
+
+/** Fill hits, pull, factor and loss. All are empty or 0 when the residual has no variance.
+ *  ranks   collective; all but is_dead the same on every rank
+ *  centred, residual in  [rows, width] x', e
+ *  is_dead in      [own]
+ *  dead    in      dead latents over all ranks, > 0
+ *  fails   ERR_MEMORY */
+typedef struct AuxkBatch {
+  const float *centred, *residual;
+  const uint8_t *is_dead;
+  int64_t rows, dead;
+  double weight;
+} AuxkBatch;
+Status auxk_run(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) MUST_USE;
+
+#endif

@@ -1,0 +1,106 @@
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adam.h"
+#include "auxk.h"
+#include "gradient.h"
+#include "sae.h"
+#include "status.h"
+#include "team.h"
+
+/** Training of one TopK dictionary, partitioned over ranks as in Sae. The state after a step is the same, bit for bit,
+ *  at any number of ranks and threads.
+ *    loss = mean_b |x_b - x^_b|^2 (summed over the width) + AuxK (auxk.h)
+ *    Adam; global clip of the gradient's norm; decoder gradients projected, decoder rows kept at unit norm; the rate
+ *    rises linearly over the first `warmup` share of the steps and falls linearly to 0 over the last `decay` share. */
+typedef struct TrainSpec {
+  const char *name; /* of the dictionary; borrowed */
+  int64_t latents, width, k;
+  int64_t batch, steps;
+  int64_t seed;
+  double rate, warmup, decay;
+  double clip;       /* 0: none */
+  double aux_weight; /* 0: none */
+  int64_t dead_rows; /* dead: not fired for so many rows */
+} TrainSpec;
+
+typedef struct TrainMoments {
+  float *first, *second; /* of the shape of the weights */
+} TrainMoments;
+
+typedef struct Train {
+  TrainSpec spec;
+  int64_t step; /* steps done */
+  Sae *sae;
+  TrainMoments enc, dec, b_enc, b_dec;
+  int64_t *quiet; /* [own] rows since a latent last fired */
+  int64_t dead;   /* over all ranks */
+  Adam adam;
+  /* of the current step */
+  SaePicks *picks;
+  float *centred;                /* [batch, width] */
+  float *residual;               /* [batch, width] x - x^ */
+  float *rebuilt;                /* [batch, width] x^ */
+  uint8_t *is_dead;              /* [own] before the step */
+  float *slopes[GRADIENT_TERMS]; /* of the gradient's terms */
+  Auxk auxk;
+  Gradient gradient;
+} Train;
+
+/** What one step came to; the same on all ranks. */
+typedef struct TrainReport {
+  double loss;          /* reconstruction */
+  double aux_loss;      /* weighted */
+  double gradient_norm; /* before the clip */
+  double rate;
+  double l0;        /* active latents a row */
+  double explained; /* 1 - sum |x - x^|^2 / sum |x - mean x|^2 of the batch */
+  int64_t dead;     /* latents, after the step */
+  int request;      /* the largest `request` of any rank */
+} TrainReport;
+
+/** ranks   local
+ *  fails   ERR_MEMORY */
+Status train_create(Train **out, const Team *team, const TrainSpec *spec) MUST_USE;
+void train_destroy(Train **train);
+
+/** Fresh weights: Gaussian unit decoder rows keyed by (seed, dictionary name, latent), w_enc = w_dec, b_enc = 0.
+ *  ranks   local
+ *  mean    in      [width] scaled mean of the training rows: b_dec */
+void train_start(Train *train, const float *mean);
+
+/** One step on a batch.
+ *  ranks   collective
+ *  rows    in      [batch, width] scaled, the same on all ranks
+ *  request in      any small number of this rank's (a signal); report->request has the largest
+ *  fails   ERR_NUMERIC when the loss or a gradient is not finite (the state is then as before the step, but for
+ *          `quiet`), ERR_MEMORY */
+Status train_step(Train *train, Team *team, const float *rows, int request,
+                  TrainReport *report) MUST_USE;
+
+/** The rate of step `step` (0-based).
+ *  ranks   local */
+double train_rate(const TrainSpec *spec, int64_t step);
+
+/** One array of the state, for checkpoints: everything but `step`. */
+typedef struct TrainPart {
+  const char *name; /* "w_enc" */
+  const char *meaning;
+  void *data;
+  bool
+      is_whole; /* the same on all ranks: [width]; else this rank's latents: [own] or [own, width] */
+  bool has_width;  /* [own, width] */
+  bool is_integer; /* int64_t, else float */
+} TrainPart;
+enum { TRAIN_PARTS = 13 };
+/** ranks   local
+ *  parts   out     [TRAIN_PARTS], pointers into `train` */
+void train_parts(Train *train, TrainPart parts[TRAIN_PARTS]);
+/** Go on from a state whose parts were filled in: `step` steps are done.
+ *  ranks   collective */
+void train_resume(Train *train, Team *team, int64_t step);
+
+#endif

@@ -1,0 +1,17 @@
+#ifndef UPDATE_H
+#define UPDATE_H
+
+#include "status.h"
+#include "train.h"
+
+/** The last part of a step: Adam on this rank's latents and on b_dec with the gradient that was measured, decoder
+ *  rows back to unit norm, encoder norms measured anew.
+ *  ranks   local
+ *  fails   ERR_MEMORY */
+Status update_run(Train *train) MUST_USE;
+
+/** Scale a row to unit norm; a zero row stays.
+ *  ranks   local */
+void update_unit_norm(float *row, int64_t width);
+
+#endif

@@ -1,0 +1,58 @@
+#include "update.h"
+
+#include <math.h>
+
+#include "dense.h"
+#include "screen.h"
+#include "threads.h"
+
+enum { LATENTS_A_UNIT = 32 };
+
+void update_unit_norm(float *row, int64_t width) {
+  const double norm = sqrt(dense_square(row, width));
+  const float factor = norm > 0.0 ? (float)(1.0 / norm) : 1.0F;
+  if (factor != 1.0F) {
+    for (int64_t j = 0; j < width; j++) {
+      row[j] *= factor;
+    }
+  }
+}
+
+static void update_row(const Train *t, const TrainMoments *moments, float *weights, int64_t latent,
+                       const float *gradient) {
+  const int64_t width = t->spec.width;
+  const int64_t at = latent * width;
+  adam_update(&t->adam, weights + at, moments->first + at, moments->second + at, gradient, width);
+}
+
+static Status update_unit(int64_t unit, int thread, void *context) {
+  Train *t = context;
+  const Gradient *g = &t->gradient;
+  const int64_t width = t->spec.width;
+  const int64_t own = shard_count(t->sae->own);
+  const int64_t first = unit * LATENTS_A_UNIT;
+  const int64_t past = first + LATENTS_A_UNIT < own ? first + LATENTS_A_UNIT : own;
+  float *enc = g->rows + 2 * thread * width;
+  float *dec = enc + width;
+  for (int64_t latent = first; latent < past; latent++) {
+    const bool is_active = gradient_is_active(g, latent);
+    if (is_active) {
+      gradient_form(g, latent, enc, dec);
+    }
+    update_row(t, &t->enc, t->sae->w_enc, latent, is_active ? enc : NULL);
+    update_row(t, &t->dec, t->sae->w_dec, latent, is_active ? dec : NULL);
+    update_unit_norm(t->sae->w_dec + latent * width, width);
+    screen_norms(t->sae->w_enc + latent * width, 1, width, t->sae->norm + latent);
+  }
+  adam_update(&t->adam, t->sae->b_enc + first, t->b_enc.first + first, t->b_enc.second + first,
+              g->biases + first, past - first);
+  return OK;
+}
+
+Status update_run(Train *t) {
+  const int64_t units = (shard_count(t->sae->own) + LATENTS_A_UNIT - 1) / LATENTS_A_UNIT;
+  TRY(threads_run(units, update_unit, t));
+  adam_update(&t->adam, t->sae->b_dec, t->b_dec.first, t->b_dec.second, t->gradient.b_dec,
+              t->spec.width);
+  return OK;
+}
