@@ -19,8 +19,10 @@ static void test_blocks_are_aligned_and_zero(void) {
   for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); ++i) {
     for (int round = 0; round < 2; ++round) { /* the second meets dirty memory of the first */
       char *bytes = NULL;
-      CU_ASSERT_EQUAL(MEMORY_NEW(&bytes, SIZES[i], "bytes"), OK);
-      CU_ASSERT_PTR_NOT_NULL(bytes);
+      if (MEMORY_NEW(&bytes, SIZES[i], "bytes") != OK || bytes == NULL) {
+        CU_FAIL("no memory");
+        return;
+      }
       CU_ASSERT_EQUAL((uintptr_t)bytes % 64, 0);
       CU_ASSERT_TRUE(is_zero(bytes, 0, SIZES[i]));
       memset(bytes, 0xff, (size_t)SIZES[i]);

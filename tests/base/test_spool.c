@@ -8,7 +8,10 @@
 static int files_in(const char *path) {
   int count = 0;
   DIR *folder = opendir(path);
-  while (folder != NULL && readdir(folder) != NULL) {
+  if (folder == NULL) {
+    return -1;
+  }
+  while (readdir(folder) != NULL) {
     ++count;
   }
   closedir(folder);
