@@ -1,1 +1,2 @@
-add_stage(cleave-compare FILES compare.c USES stage_common store families)
+add_stage(cleave-compare FILES compare.c compare_inputs.c compare_pair.c
+  USES stage_common store families)
