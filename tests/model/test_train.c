@@ -1,0 +1,296 @@
+/* Training as a whole: the same bits at any number of ranks and threads, resumed anywhere, and a planted dictionary
+ * that is found again. Every rank can also train alone (MPI_COMM_SELF), which is the reference. */
+#include <math.h>
+#include <string.h>
+
+#include "check.h"
+#include "dense.h"
+#include "exchange.h"
+#include "memory.h"
+#include "random.h"
+#include "threads.h"
+#include "train.h"
+
+static Team g_team;
+
+static Team alone(void) {
+  return (Team){.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
+}
+
+/* Rows that are sparse sums of fixed directions: `active` of `directions` a row. */
+typedef struct Planted {
+  int64_t directions, width, active;
+  uint64_t key;
+} Planted;
+
+static void fill_direction(const Planted *p, int64_t index, float *out) {
+  for (int64_t j = 0; j < p->width; j++) {
+    out[j] = (float)random_normal(p->key, (uint64_t)(index * p->width + j));
+  }
+  const float factor = (float)(1.0 / sqrt(dense_square(out, p->width)));
+  for (int64_t j = 0; j < p->width; j++) {
+    out[j] *= factor;
+  }
+}
+
+/* Coefficients between 0.5 and 1.5, and the scale that gives rows of mean square norm `width`. */
+static void fill_rows(const Planted *p, const float *directions, int64_t first, int64_t rows,
+                      float *out) {
+  const double scale = sqrt((double)p->width / (double)p->active / (1.0 + 1.0 / 12.0));
+  memset(out, 0, (size_t)(rows * p->width) * sizeof(*out));
+  for (int64_t i = 0; i < rows * p->active; i++) {
+    const uint64_t at = (uint64_t)(first * p->active + i);
+    const int64_t which = random_below(p->key + 1, at, p->directions);
+    const double size = scale * (0.5 + random_uniform(p->key + 2, at));
+    dense_add(out + i / p->active * p->width, directions + which * p->width, p->width, (float)size);
+  }
+}
+
+static float *make_directions(const Planted *p) {
+  float *directions = NULL;
+  CU_ASSERT_EQUAL(MEMORY_NEW(&directions, p->directions * p->width, "test"), OK);
+  for (int64_t i = 0; i < p->directions; i++) {
+    fill_direction(p, i, directions + i * p->width);
+  }
+  return directions;
+}
+
+/* A small run: dead latents come and AuxK goes to work within a few steps. */
+enum { WIDTH = 24, BATCH = 32, STEPS = 40 };
+
+static TrainSpec small_spec(int64_t latents) {
+  return (TrainSpec){.name = "small",
+                     .latents = latents,
+                     .width = WIDTH,
+                     .k = 3,
+                     .batch = BATCH,
+                     .steps = STEPS,
+                     .seed = 5,
+                     .rate = 3e-3,
+                     .warmup = 0.1,
+                     .decay = 0.2,
+                     .clip = 1.0,
+                     .aux_weight = 1.0 / 32.0,
+                     .dead_rows = 6 * BATCH};
+}
+
+/* Steps [from, past) of the small run; the last report is handed back. */
+static TrainReport run_steps(Train *train, Team *team, int64_t past) {
+  const Planted planted = {40, WIDTH, 3, 77};
+  float *directions = make_directions(&planted);
+  float rows[BATCH * WIDTH];
+  TrainReport report = {0};
+  while (train->step < past) {
+    fill_rows(&planted, directions, train->step * BATCH, BATCH, rows);
+    CU_ASSERT_EQUAL(train_step(train, team, rows, 0, &report), OK);
+  }
+  MEMORY_FREE(directions);
+  return report;
+}
+
+static Train *start_small(const Team *team, int64_t latents) {
+  const float mean[WIDTH] = {0.1F, -0.2F};
+  const TrainSpec spec = small_spec(latents);
+  Train *train = NULL;
+  CU_ASSERT_EQUAL(train_create(&train, team, &spec), OK);
+  train_start(train, mean);
+  return train;
+}
+
+static int64_t part_items(const TrainPart *part, int64_t width) {
+  return part->is_whole || part->has_width ? width : 1;
+}
+
+/* Do this rank's latents, and what all ranks hold, have the bits of the run alone? */
+static bool is_same_state(Train *train, Train *whole) {
+  TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
+  bool same = train->step == whole->step && train->dead == whole->dead;
+  train_parts(train, mine);
+  train_parts(whole, all);
+  for (int p = 0; p < TRAIN_PARTS; p++) {
+    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
+    const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
+    same = same &&
+           memcmp(mine[p].data, (const char *)all[p].data + first * row, (size_t)(rows * row)) == 0;
+  }
+  return same;
+}
+
+static void check_invariance(int64_t latents, int threads) {
+  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  Team self = alone();
+  Train *whole = start_small(&self, latents);
+  const TrainReport want = run_steps(whole, &self, STEPS);
+  threads_set(threads);
+  Train *train = start_small(&g_team, latents);
+  const TrainReport got = run_steps(train, &g_team, STEPS);
+  CU_ASSERT(is_same_state(train, whole));
+  CU_ASSERT_EQUAL(memcmp(&got, &want, sizeof(got)), 0);
+  CU_ASSERT(latents < 100 || (want.dead > 0 && want.aux_loss > 0.0));
+  train_destroy(&train);
+  train_destroy(&whole);
+  threads_set(1);
+  team_close(&g_team);
+}
+
+static void test_same_bits_at_any_rank_count(void) {
+  check_invariance(160, 1);
+}
+
+static void test_same_bits_at_two_threads(void) {
+  check_invariance(160, 2);
+}
+
+static void test_fewer_blocks_than_ranks(void) {
+  check_invariance(4, 1);
+}
+
+/* This rank's part of a state -> the whole state, on all ranks. */
+static void gather_state(Train *train, Team *team, Train *whole) {
+  TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
+  int64_t counts[8];
+  train_parts(train, mine);
+  train_parts(whole, all);
+  for (int r = 0; r < team->size; r++) {
+    counts[r] = shard_count(
+        shard_of(train->spec.latents, shard_latent_block(train->spec.latents), r, team->size));
+  }
+  for (int p = 0; p < TRAIN_PARTS; p++) {
+    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    if (mine[p].is_whole) {
+      memcpy(all[p].data, mine[p].data, (size_t)row);
+    } else {
+      exchange_gather(team, mine[p].data, counts, (size_t)row, all[p].data);
+    }
+  }
+}
+
+/* The other way: a whole state -> this rank's part. */
+static void spread_state(Train *whole, Train *train) {
+  TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
+  train_parts(train, mine);
+  train_parts(whole, all);
+  for (int p = 0; p < TRAIN_PARTS; p++) {
+    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
+    const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
+    memcpy(mine[p].data, (const char *)all[p].data + first * row, (size_t)(rows * row));
+  }
+}
+
+/* All ranks but the last: 4 -> 3. A rank alone goes on alone. */
+static void open_smaller(Team *smaller) {
+  const bool stays = g_team.size == 1 || g_team.rank < g_team.size - 1;
+  *smaller = (Team){.comm = MPI_COMM_NULL, .node_size = 1};
+  MPI_Comm_split(g_team.comm, stays ? 0 : MPI_UNDEFINED, 0, &smaller->comm);
+  if (stays) {
+    MPI_Comm_rank(smaller->comm, &smaller->rank);
+    MPI_Comm_size(smaller->comm, &smaller->size);
+  }
+}
+
+static void resume_smaller(Train *saved, Train *whole) {
+  Team smaller;
+  open_smaller(&smaller);
+  if (smaller.comm != MPI_COMM_NULL) {
+    Train *train = NULL;
+    CU_ASSERT_EQUAL(train_create(&train, &smaller, &saved->spec), OK);
+    spread_state(saved, train);
+    train_resume(train, &smaller, STEPS / 2);
+    run_steps(train, &smaller, STEPS);
+    CU_ASSERT(is_same_state(train, whole));
+    train_destroy(&train);
+    MPI_Comm_free(&smaller.comm);
+  }
+}
+
+static void test_resumed_on_fewer_ranks(void) {
+  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  Team self = alone();
+  Train *whole = start_small(&self, 160);
+  Train *saved = start_small(&self, 160);
+  Train *train = start_small(&g_team, 160);
+  run_steps(train, &g_team, STEPS / 2);
+  gather_state(train, &g_team, saved);
+  run_steps(whole, &self, STEPS);
+  resume_smaller(saved, whole);
+  train_destroy(&train);
+  train_destroy(&saved);
+  train_destroy(&whole);
+  team_close(&g_team);
+}
+
+static void test_names_start_differently(void) {
+  Team self = alone();
+  const float mean[WIDTH] = {0};
+  TrainSpec spec = small_spec(160);
+  Train *one = NULL, *two = NULL;
+  CU_ASSERT_EQUAL(train_create(&one, &self, &spec), OK);
+  spec.name = "other";
+  CU_ASSERT_EQUAL(train_create(&two, &self, &spec), OK);
+  train_start(one, mean);
+  train_start(two, mean);
+  double most = 0.0;
+  for (int64_t i = 0; i < 160; i++) {
+    const double cosine =
+        (double)dense_dot(one->sae->w_dec + i * WIDTH, two->sae->w_dec + i * WIDTH, WIDTH);
+    most = fmax(most, fabs(cosine));
+    CU_ASSERT(fabs(dense_square(one->sae->w_dec + i * WIDTH, WIDTH) - 1.0) < 1e-6);
+  }
+  CU_ASSERT(most < 0.85);
+  train_destroy(&one);
+  train_destroy(&two);
+}
+
+static void test_requests_reach_all(void) {
+  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  Train *train = start_small(&g_team, 160);
+  float rows[BATCH * WIDTH] = {0};
+  TrainReport report;
+  const int mine = g_team.rank == g_team.size - 1 ? 2 : 0;
+  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, mine, &report), OK);
+  CU_ASSERT_EQUAL(report.request, 2);
+  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, &report), OK);
+  CU_ASSERT_EQUAL(report.request, 0);
+  train_destroy(&train);
+  team_close(&g_team);
+}
+
+static void test_nan_is_an_error_on_all(void) {
+  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  Train *train = start_small(&g_team, 160);
+  float rows[BATCH * WIDTH] = {(float)NAN};
+  TrainReport report;
+  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, &report), ERR_NUMERIC);
+  CU_ASSERT_EQUAL(train->step, 0);
+  train_destroy(&train);
+  team_close(&g_team);
+}
+
+static void test_rate_rises_and_falls(void) {
+  const TrainSpec spec = {.steps = 100, .rate = 2.0, .warmup = 0.1, .decay = 0.2};
+  CU_ASSERT_DOUBLE_EQUAL(train_rate(&spec, 0), 0.2, 1e-12);
+  CU_ASSERT_EQUAL(train_rate(&spec, 9), 2.0);
+  CU_ASSERT_EQUAL(train_rate(&spec, 80), 2.0);
+  CU_ASSERT_DOUBLE_EQUAL(train_rate(&spec, 99), 0.1, 1e-12);
+  const TrainSpec flat = {.steps = 3, .rate = 1.0};
+  CU_ASSERT_EQUAL(train_rate(&flat, 0), 1.0);
+  CU_ASSERT_EQUAL(train_rate(&flat, 2), 1.0);
+}
+
+static const CheckFact FACTS[] = {
+    {"the same bits at any rank count, AuxK active", test_same_bits_at_any_rank_count},
+    {"the same bits at two threads", test_same_bits_at_two_threads},
+    {"fewer blocks of latents than ranks", test_fewer_blocks_than_ranks},
+    {"resumed on fewer ranks it ends with the same bits", test_resumed_on_fewer_ranks},
+    {"dictionaries of other names start elsewhere", test_names_start_differently},
+    {"a request of one rank reaches all with the step", test_requests_reach_all},
+    {"a number that is not finite is an error on all ranks", test_nan_is_an_error_on_all},
+    {"the rate rises, stays and falls to 0", test_rate_rises_and_falls},
+};
+
+int main(int argc, char **argv) {
+  dense_open();
+  return CHECK_MAIN_RANKS(argc, argv, "train", FACTS);
+}
