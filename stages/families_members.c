@@ -1,0 +1,212 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "families_run.h"
+#include "glyph.h"
+#include "memory.h"
+
+static Status read_vocabulary(FamiliesMembers *members, Archive *activations) {
+  int64_t starts = 0, bytes = 0;
+  if (!archive_has(activations, "/vocabulary_start")) {
+    return OK;
+  }
+  TRY(archive_shape(activations, "/vocabulary_start", ARCHIVE_I64, 1, &starts));
+  TRY(archive_shape(activations, "/vocabulary_byte", ARCHIVE_U8, 1, &bytes));
+  TRY_ALL(members->run->team, MEMORY_NEW(&members->vocabulary, starts, "vocabulary"));
+  TRY_ALL(members->run->team, MEMORY_NEW(&members->bytes, bytes, "vocabulary"));
+  TRY(archive_read(activations, "/vocabulary_start", 0, starts, members->vocabulary));
+  TRY(archive_read(activations, "/vocabulary_byte", 0, bytes, members->bytes));
+  members->tokens = starts - 1;
+  for (int64_t t = 0; t < members->tokens; ++t) { /* the same on all ranks */
+    if (members->vocabulary[t] < 0 || members->vocabulary[t + 1] < members->vocabulary[t] ||
+        members->vocabulary[t + 1] > bytes) {
+      members->tokens = 0;
+    }
+  }
+  return OK;
+}
+
+/* The label tokens of a level's own features; none where encode stored none. */
+static Status read_labels(const FamiliesMembers *members, const FamiliesDictionary *level,
+                          uint32_t **labels) {
+  const int64_t own = shard_count(level->own);
+  int64_t shape[2];
+  TRY_ALL(members->run->team, MEMORY_NEW(labels, own * FAMILIES_LABEL, "labels"));
+  for (int64_t i = 0; i < own * FAMILIES_LABEL; ++i) {
+    (*labels)[i] = LOOKUP_NONE;
+  }
+  if (!archive_has(level->codes, "/label_token")) {
+    return OK;
+  }
+  TRY(archive_shape(level->codes, "/label_token", ARCHIVE_U32, 2, shape));
+  return shape[1] == FAMILIES_LABEL
+             ? archive_read(level->codes, "/label_token", level->own.first, own, *labels)
+             : OK;
+}
+
+static FamiliesMember member_of(const FamiliesRun *run, const FamiliesDictionary *level, int64_t i,
+                                const uint32_t *labels) {
+  FamiliesMember member = {.root = level->roots[i].id,
+                           .level = (uint32_t)level->level,
+                           .id = (uint32_t)(level->own.first + i),
+                           .parent = LOOKUP_NONE,
+                           .parent_status = level->parent_status[i],
+                           .cosine = NAN,
+                           .p = NAN,
+                           .firings = level->firings[i]};
+  if (level->level > 0) {
+    const VerdictTable *table = &families_pair(run, level - run->dictionaries, level->below)->table;
+    member.parent = table->parent[i];
+    member.status = table->status[i];
+    member.cosine = table->cosine[i];
+    member.p = table->p[i];
+  }
+  memcpy(member.label, labels + i * FAMILIES_LABEL, sizeof member.label);
+  return member;
+}
+
+static Status list_members(const FamiliesRun *run, const FamiliesDictionary *level,
+                           const uint32_t *labels, FamiliesMember **list, uint32_t **to) {
+  const int64_t own = shard_count(level->own);
+  TRY(MEMORY_NEW(list, own, "features of families"));
+  TRY(MEMORY_NEW(to, own, "roots of features"));
+  for (int64_t i = 0; i < own; ++i) {
+    (*to)[i] = level->roots[i].level == 0 ? level->roots[i].id : LOOKUP_NONE;
+    (*list)[i] = member_of(run, level, i, labels);
+  }
+  return OK;
+}
+
+static Status append(FamiliesMembers *members, const FamiliesMember *arrived, int64_t count) {
+  TRY(MEMORY_RESIZE(&members->items, members->count + count, "features of families"));
+  if (count > 0) {
+    memcpy(members->items + members->count, arrived, (size_t)count * sizeof *arrived);
+  }
+  members->count += count;
+  return OK;
+}
+
+/* Send a level's features to the ranks that own their roots. */
+static Status send_level(FamiliesMembers *members, FamiliesRun *run, int64_t l) {
+  const FamiliesDictionary *level = &run->dictionaries[run->of_level[l]];
+  const int64_t roots = run->dictionaries[run->of_level[0]].latents;
+  FamiliesMember *list = NULL;
+  uint32_t *labels = NULL, *to = NULL;
+  void *arrived = NULL;
+  int64_t count = 0;
+  Status status = read_labels(members, level, &labels);
+  if (status == OK) {
+    status = team_agree(run->team, list_members(run, level, labels, &list, &to));
+  }
+  if (status == OK) {
+    status = lookup_deliver(run->team, roots, to, list, sizeof *list, shard_count(level->own),
+                            &arrived, &count);
+  }
+  if (status == OK) {
+    status = team_agree(run->team, append(members, arrived, count));
+  }
+  MEMORY_FREE(labels);
+  MEMORY_FREE(list);
+  MEMORY_FREE(to);
+  MEMORY_FREE(arrived);
+  return status;
+}
+
+static int compare_ids(uint32_t a, uint32_t b) {
+  return (a > b) - (a < b);
+}
+
+static int compare_members(const void *left, const void *right) {
+  const FamiliesMember *a = left, *b = right;
+  int order = compare_ids(a->root, b->root);
+  order = order != 0 ? order : compare_ids(a->level, b->level);
+  order = order != 0 ? order : compare_ids(a->parent, b->parent);
+  return order != 0 ? order : compare_ids(a->id, b->id);
+}
+
+static Status sort_members(FamiliesMembers *members, Shard roots) {
+  TRY(MEMORY_NEW(&members->start, shard_count(roots) + 1, "first features of families"));
+  if (members->count > 0) {
+    qsort(members->items, (size_t)members->count, sizeof *members->items, compare_members);
+  }
+  for (int64_t i = 0; i < members->count; ++i) {
+    ++members->start[members->items[i].root - roots.first + 1];
+  }
+  for (int64_t r = 0; r < shard_count(roots); ++r) {
+    members->start[r + 1] += members->start[r];
+  }
+  return OK;
+}
+
+Status families_members_open(FamiliesMembers *members, FamiliesRun *run) {
+  *members = (FamiliesMembers){.run = run};
+  TRY(read_vocabulary(members, run->activations));
+  for (int64_t l = 0; l < run->levels; ++l) {
+    TRY(send_level(members, run, l));
+  }
+  TRY_ALL(run->team, sort_members(members, run->dictionaries[run->of_level[0]].own));
+  return OK;
+}
+
+void families_members_close(FamiliesMembers *members) {
+  MEMORY_FREE(members->items);
+  MEMORY_FREE(members->start);
+  MEMORY_FREE(members->vocabulary);
+  MEMORY_FREE(members->bytes);
+}
+
+/* The first item from `first` on that is not below (level, parent); items of one root are sorted so. */
+static int64_t lower_bound(const FamiliesMember *items, int64_t first, int64_t past, uint32_t level,
+                           uint64_t parent) {
+  while (first < past) {
+    const int64_t middle = first + (past - first) / 2;
+    const FamiliesMember *item = &items[middle];
+    if (item->level < level || (item->level == level && item->parent < parent)) {
+      first = middle + 1;
+    } else {
+      past = middle;
+    }
+  }
+  return first;
+}
+
+const FamiliesMember *families_children(const FamiliesMembers *members,
+                                        const FamiliesMember *member, int64_t *count) {
+  const FamiliesRun *run = members->run;
+  const int64_t root = member->root - run->dictionaries[run->of_level[0]].own.first;
+  const int64_t past = members->start[root + 1];
+  const uint32_t level = member->level + 1;
+  const int64_t from = lower_bound(members->items, members->start[root], past, level, member->id);
+  *count = lower_bound(members->items, from, past, level, (uint64_t)member->id + 1) - from;
+  return members->items + from;
+}
+
+/* A token as a word: without the white space around it, unless there is nothing else. */
+static Status append_word(Text *out, const char *bytes, int64_t length) {
+  int64_t first = 0, past = length;
+  while (first < past && strchr(" \t\r\n", bytes[first]) != NULL && bytes[first] != '\0') {
+    ++first;
+  }
+  while (past > first && strchr(" \t\r\n", bytes[past - 1]) != NULL && bytes[past - 1] != '\0') {
+    --past;
+  }
+  return first < past ? glyph_append_line(out, bytes + first, past - first)
+                      : glyph_append_line(out, bytes, length);
+}
+
+Status families_label(const FamiliesMembers *members, const FamiliesMember *member, Text *out) {
+  static const char SEPARATOR[] = " \xc2\xb7 "; /* a middle dot */
+  for (int j = 0, words = 0; j < FAMILIES_LABEL; ++j) {
+    const uint32_t token = member->label[j];
+    if (token >= members->tokens) {
+      continue; /* also LOOKUP_NONE */
+    }
+    if (words++ > 0) {
+      TRY(text_append(out, SEPARATOR, (int64_t)sizeof SEPARATOR - 1));
+    }
+    TRY(append_word(out, (const char *)members->bytes + members->vocabulary[token],
+                    members->vocabulary[token + 1] - members->vocabulary[token]));
+  }
+  return OK;
+}

@@ -1,0 +1,264 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "families_run.h"
+#include "log.h"
+#include "memory.h"
+#include "schema.h"
+
+static Status check_rows(const FamiliesRun *run, const FamiliesDictionary *one, int64_t rows,
+                         const char *activations) {
+  if (strcmp(activations, archive_content(run->activations)) != 0 || rows != run->rows) {
+    return RAISE(ERR_STALE, "%s was made from another %s: run cleave-encode again",
+                 archive_path(one->codes), archive_path(run->activations));
+  }
+  return OK;
+}
+
+static Status check_latents(const FamiliesDictionary *one, Archive *file, int64_t latents) {
+  if (latents != one->latents) {
+    return RAISE(ERR_DATA, "%s has %lld latents of %s, but run.yaml declares %lld",
+                 archive_path(file), (long long)latents, one->settings->name,
+                 (long long)one->latents);
+  }
+  return OK;
+}
+
+static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
+  char *activations = NULL;
+  int64_t rows = 0, latents = 0;
+  TRY(archive_shape(one->codes, "/firings", ARCHIVE_I64, 1, &latents));
+  TRY_ALL(run->team, check_latents(one, one->codes, latents));
+  TRY(archive_get_integer(one->codes, "/", "rows", &rows));
+  TRY(archive_get_real(one->codes, "/", "share_30", &one->share_30));
+  if (!run->has_documents && one == run->dictionaries) {
+    run->rows = rows; /* nothing else counts them */
+  }
+  TRY(archive_get_text(one->codes, "/", "activations", &activations));
+  const Status status = team_agree(run->team, check_rows(run, one, rows, activations));
+  MEMORY_FREE(activations);
+  return status;
+}
+
+static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
+  char *path = NULL;
+  TRY_ALL(run->team, stage_path(run->stage, &path, "codes/%s.h5", one->settings->name));
+  const Status status = archive_open(run->team, path, SCHEMA_CODES, "cleave-encode", &one->codes);
+  MEMORY_FREE(path);
+  TRY(status);
+  return check_codes(run, one);
+}
+
+static Status open_file(FamiliesRun *run, const char *name, const char *schema, const char *maker,
+                        Archive **out) {
+  char *path = NULL;
+  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", name));
+  const Status status = archive_open(run->team, path, schema, maker, out);
+  MEMORY_FREE(path);
+  return status;
+}
+
+static Status open_activations(FamiliesRun *run) {
+  TRY(open_file(run, "activations.h5", SCHEMA_ACTIVATIONS, "cleave-harvest", &run->activations));
+  run->has_documents = archive_has(run->activations, "/document");
+  run->has_tokens = archive_has(run->activations, "/token");
+  if (run->has_documents) {
+    TRY(archive_shape(run->activations, "/document", ARCHIVE_U32, 1, &run->rows));
+    TRY(archive_shape(run->activations, "/document_start", ARCHIVE_I64, 1, &run->documents));
+    --run->documents;
+  }
+  return OK;
+}
+
+static Status open_all_codes(FamiliesRun *run) {
+  for (int64_t i = 0; i < run->count; ++i) {
+    TRY(open_codes(run, &run->dictionaries[i]));
+  }
+  if (!run->has_documents) {
+    run->documents = (run->rows + FAMILIES_DOCUMENT - 1) / FAMILIES_DOCUMENT;
+    log_info("%s has no document numbers: runs of %d rows count as documents",
+             archive_path(run->activations), FAMILIES_DOCUMENT);
+  }
+  return OK;
+}
+
+/* Levels as declared are ascending; of_level lists them. */
+static void order_levels(FamiliesRun *run) {
+  const Settings *settings = &run->stage->settings;
+  for (int64_t i = 0; i < run->count; ++i) {
+    FamiliesDictionary *one = &run->dictionaries[i];
+    one->settings = &settings->dictionaries[i];
+    one->latents = one->settings->latents;
+    one->own = lookup_own(run->team, one->latents);
+    one->level = settings_is_level(settings, i) ? run->levels : -1;
+    one->twin = one->level < 0 ? settings_find(settings, one->settings->control_of) : -1;
+    if (one->level >= 0) {
+      run->of_level[run->levels++] = i;
+    }
+  }
+  for (int64_t i = 0; i < run->count; ++i) {
+    FamiliesDictionary *one = &run->dictionaries[i];
+    one->below = -1;
+    for (int64_t l = 0; l < run->levels; ++l) {
+      if (run->dictionaries[run->of_level[l]].latents < one->latents) {
+        one->below = run->of_level[l];
+      }
+    }
+  }
+}
+
+static Status order_pairs(FamiliesRun *run) {
+  SettingsPair *pairs = NULL;
+  TRY(MEMORY_NEW(&pairs, run->pair_count, "pairs"));
+  settings_pairs(&run->stage->settings, pairs);
+  for (int64_t i = 0; i < run->pair_count; ++i) {
+    FamiliesPair *pair = &run->pairs[i];
+    pair->child = &run->dictionaries[pairs[i].child];
+    pair->parent = &run->dictionaries[pairs[i].parent];
+    snprintf(pair->group, sizeof pair->group, "/pair/%.100s/%.100s", pair->child->settings->name,
+             pair->parent->settings->name);
+  }
+  MEMORY_FREE(pairs);
+  return OK;
+}
+
+static Status take_run(FamiliesRun *run) {
+  run->count = run->stage->settings.count;
+  run->pair_count = settings_pairs(&run->stage->settings, NULL);
+  TRY(MEMORY_NEW(&run->dictionaries, run->count, "dictionaries"));
+  TRY(MEMORY_NEW(&run->of_level, run->count, "levels"));
+  TRY(MEMORY_NEW(&run->pairs, run->pair_count, "pairs"));
+  order_levels(run);
+  if (run->levels < 2) {
+    return RAISE(ERR_CONFIG, "%s declares %lld level%s: families need two or more",
+                 run->stage->yaml, (long long)run->levels, run->levels == 1 ? "" : "s");
+  }
+  return order_pairs(run);
+}
+
+static Status open_neighbours(FamiliesRun *run) {
+  char name[FAMILIES_NAME + 32];
+  TRY(open_file(run, "neighbours.h5", SCHEMA_NEIGHBOURS, "cleave-compare", &run->neighbours));
+  for (int64_t i = 0; i < run->count; ++i) {
+    const FamiliesDictionary *one = &run->dictionaries[i];
+    int64_t latents = 0;
+    snprintf(name, sizeof name, "/dictionary/%.200s/state", one->settings->name);
+    TRY(archive_shape(run->neighbours, name, ARCHIVE_U8, 1, &latents));
+    TRY_ALL(run->team, check_latents(one, run->neighbours, latents));
+  }
+  return OK;
+}
+
+Status families_open(FamiliesRun *run, Stage *stage) {
+  run->stage = stage;
+  run->team = &stage->team;
+  TRY_ALL(run->team, take_run(run));
+  TRY(open_activations(run));
+  TRY(open_all_codes(run));
+  return open_neighbours(run);
+}
+
+Stamp families_stamp(const FamiliesRun *run) {
+  Stamp stamp;
+  stamp_open(&stamp, "families 1");
+  stamp_add_fingerprint(&stamp,
+                        config_fingerprint(&SETTINGS_FAMILIES, &run->stage->settings.families));
+  stamp_add_text(&stamp, archive_content(run->activations));
+  stamp_add_text(&stamp, archive_content(run->neighbours));
+  for (int64_t i = 0; i < run->count; ++i) {
+    const FamiliesDictionary *one = &run->dictionaries[i];
+    stamp_add_text(&stamp, one->settings->name);
+    stamp_add_text(&stamp, one->settings->control_of);
+    stamp_add_text(&stamp, archive_content(one->codes));
+  }
+  return stamp;
+}
+
+FamiliesPair *families_pair(const FamiliesRun *run, int64_t child, int64_t parent) {
+  for (int64_t i = 0; i < run->pair_count; ++i) {
+    if (run->pairs[i].child == &run->dictionaries[child] &&
+        run->pairs[i].parent == &run->dictionaries[parent]) {
+      return &run->pairs[i];
+    }
+  }
+  ASSERT(false);
+  return NULL;
+}
+
+static Status take_features(FamiliesDictionary *one) {
+  const int64_t own = shard_count(one->own);
+  TRY(MEMORY_NEW(&one->state, own, "states"));
+  TRY(MEMORY_NEW(&one->firings, own, "firings"));
+  TRY(MEMORY_NEW(&one->sum, own, "sums of activations"));
+  TRY(MEMORY_NEW(&one->flags, own, "flags"));
+  TRY(MEMORY_NEW(&one->parent_status, own, "parent statuses"));
+  TRY(MEMORY_NEW(&one->roots, own, "roots"));
+  TRY(MEMORY_NEW(&one->in_degree, own, "in-degrees"));
+  TRY(MEMORY_NEW(&one->forest_children, own, "forest children"));
+  return MEMORY_NEW(&one->coverage, own, "coverage");
+}
+
+static Status check_states(const FamiliesDictionary *one) {
+  for (int64_t i = 0; i < shard_count(one->own); ++i) {
+    if (one->state[i] > DIRECTION_ALIVE) {
+      return RAISE(ERR_FORMAT, "state %d of feature %s/%lld: run cleave-compare again",
+                   one->state[i], one->settings->name, (long long)(one->own.first + i));
+    }
+  }
+  return OK;
+}
+
+Status families_read_features(FamiliesRun *run) {
+  char name[FAMILIES_NAME + 32];
+  for (int64_t i = 0; i < run->count; ++i) {
+    FamiliesDictionary *one = &run->dictionaries[i];
+    const int64_t first = one->own.first, own = shard_count(one->own);
+    TRY_ALL(run->team, take_features(one));
+    snprintf(name, sizeof name, "/dictionary/%.200s/state", one->settings->name);
+    TRY(archive_read(run->neighbours, name, first, own, one->state));
+    TRY(archive_read(one->codes, "/firings", first, own, one->firings));
+    TRY(archive_read(one->codes, "/sum", first, own, one->sum));
+    TRY_ALL(run->team, check_states(one));
+  }
+  return OK;
+}
+
+static void close_dictionary(FamiliesDictionary *one) {
+  archive_close(&one->codes);
+  MEMORY_FREE(one->state);
+  MEMORY_FREE(one->firings);
+  MEMORY_FREE(one->sum);
+  MEMORY_FREE(one->flags);
+  MEMORY_FREE(one->parent_status);
+  MEMORY_FREE(one->roots);
+  MEMORY_FREE(one->in_degree);
+  MEMORY_FREE(one->forest_children);
+  MEMORY_FREE(one->commonest);
+  MEMORY_FREE(one->coverage);
+  forest_clear(&one->children);
+}
+
+void families_close(FamiliesRun *run) {
+  for (int64_t i = 0; run->dictionaries != NULL && i < run->count; ++i) {
+    close_dictionary(&run->dictionaries[i]);
+  }
+  for (int64_t i = 0; run->pairs != NULL && i < run->pair_count; ++i) {
+    verdict_clear(&run->pairs[i].table);
+  }
+  for (int64_t i = 0; i < run->replication_count; ++i) {
+    MEMORY_FREE(run->replications[i].children);
+  }
+  for (int kind = 0; kind < FAMILY_SUMS; ++kind) {
+    MEMORY_FREE(run->sums[kind]);
+  }
+  MEMORY_FREE(run->leaf_firings);
+  MEMORY_FREE(run->leaf_commonest);
+  MEMORY_FREE(run->replicated);
+  MEMORY_FREE(run->replications);
+  MEMORY_FREE(run->pairs);
+  MEMORY_FREE(run->of_level);
+  MEMORY_FREE(run->dictionaries);
+  archive_close(&run->activations);
+  archive_close(&run->neighbours);
+}

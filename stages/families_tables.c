@@ -1,0 +1,246 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "families_run.h"
+#include "memory.h"
+#include "table.h"
+
+/* What the lines of the tables are made from. */
+typedef struct Lines {
+  const FamiliesRun *run;
+  const FamiliesMembers *members;
+  const FamiliesDictionary *level; /* features.csv */
+} Lines;
+
+static const FamiliesDictionary *level_of(const FamiliesRun *run, int64_t level) {
+  return &run->dictionaries[run->of_level[level]];
+}
+
+/* ",0.123456", or "," for nan. */
+static Status append_real(Text *out, double value) {
+  return isnan(value) ? text_append(out, ",", 1) : text_printf(out, ",%.6g", value);
+}
+
+static Status append_flags(Text *out, uint8_t flags) {
+  const char *separator = "";
+  TRY(text_append(out, ",", 1));
+  for (int flag = 0; flag < VERDICT_FLAGS; ++flag) {
+    if ((flags & verdict_bit((VerdictFlag)flag)) != 0) {
+      TRY(text_printf(out, "%s%s", separator, verdict_flag_name((VerdictFlag)flag)));
+      separator = " ";
+    }
+  }
+  return OK;
+}
+
+static const char FEATURES_HEADING[] =
+    "dictionary,feature,child_status,parent_status,parent_dictionary,parent,in_forest,"
+    "root_dictionary,root,cosine,cosine_centred,encoder_cosine,firings,p_parent_given_child,"
+    "p_parent_given_child_low,p_parent_given_child_high,p_child_given_parent,flags\n";
+
+/* dictionary .. root */
+static Status append_place(const Lines *lines, int64_t i, const VerdictTable *table, Text *out) {
+  const FamiliesRun *run = lines->run;
+  const FamiliesDictionary *level = lines->level;
+  const ForestRoot root = level->roots[i];
+  const ChildStatus status = table != NULL ? (ChildStatus)table->status[i] : CHILD_NONE;
+  TRY(text_printf(out, "%s,%lld,%s,%s,", level->settings->name, (long long)(level->own.first + i),
+                  verdict_child_name(status),
+                  verdict_parent_name((ParentStatus)level->parent_status[i])));
+  if (table != NULL && table->parent[i] != LOOKUP_NONE) {
+    TRY(text_printf(out, "%s,%lld", run->dictionaries[level->below].settings->name,
+                    (long long)table->parent[i]));
+  } else {
+    TRY(text_append(out, ",", 1));
+  }
+  TRY(text_printf(out, ",%d,", verdict_in_forest(status) ? 1 : 0));
+  return root.id == LOOKUP_NONE
+             ? text_append(out, ",", 1)
+             : text_printf(out, "%s,%lld", level_of(run, root.level)->settings->name,
+                           (long long)root.id);
+}
+
+static Status feature_line(int64_t i, void *context, Text *out) {
+  const Lines *lines = context;
+  const FamiliesRun *run = lines->run;
+  const FamiliesDictionary *level = lines->level;
+  const VerdictTable *table =
+      level->below >= 0 ? &families_pair(run, level - run->dictionaries, level->below)->table
+                        : NULL;
+  TRY(append_place(lines, i, table, out));
+  TRY(append_real(out, table != NULL ? (double)table->cosine[i] : NAN));
+  TRY(append_real(out, table != NULL ? (double)table->cosine_centred[i] : NAN));
+  TRY(append_real(out, table != NULL ? (double)table->encoder_cosine[i] : NAN));
+  TRY(text_printf(out, ",%lld", (long long)level->firings[i]));
+  TRY(append_real(out, table != NULL ? (double)table->p[i] : NAN));
+  TRY(append_real(out, table != NULL ? (double)table->p_low[i] : NAN));
+  TRY(append_real(out, table != NULL ? (double)table->p_high[i] : NAN));
+  TRY(append_real(out, table != NULL ? (double)table->p_child[i] : NAN));
+  TRY(append_flags(out, level->flags[i]));
+  return text_append(out, "\n", 1);
+}
+
+static Status families_heading(const FamiliesRun *run, Text *out) {
+  TRY(text_printf(out, "root"));
+  for (int64_t l = 0; l < run->levels; ++l) {
+    TRY(text_printf(out, ",size_%s", level_of(run, l)->settings->name));
+  }
+  for (int64_t l = 1; l < run->levels; ++l) {
+    const char *name = level_of(run, l)->settings->name;
+    TRY(text_printf(out, ",kept_%s,split_%s,open_%s", name, name, name));
+  }
+  return text_printf(out, ",root_status,mass,coverage,purity,replicated,flags,label\n");
+}
+
+static int64_t sum_of(const FamiliesRun *run, int kind, int64_t level, int64_t own) {
+  return run->sums[kind][level * shard_count(level_of(run, 0)->own) + own];
+}
+
+static Status append_sums(const FamiliesRun *run, int64_t own, Text *out) {
+  for (int64_t l = 0; l < run->levels; ++l) {
+    TRY(text_printf(out, ",%lld", (long long)sum_of(run, FAMILY_SIZE, l, own)));
+  }
+  for (int64_t l = 1; l < run->levels; ++l) {
+    for (int kind = FAMILY_KEPT; kind <= FAMILY_OPEN; ++kind) {
+      TRY(text_printf(out, ",%lld", (long long)sum_of(run, kind, l, own)));
+    }
+  }
+  return OK;
+}
+
+static Status append_label(const Lines *lines, const FamiliesMember *member, bool is_json,
+                           Text *out) {
+  Text label = {0};
+  Status status = families_label(lines->members, member, &label);
+  if (status == OK) {
+    status = is_json ? text_append_json(out, text_chars(&label), label.length)
+                     : text_append_csv(out, text_chars(&label), label.length);
+  }
+  text_clear(&label);
+  return status;
+}
+
+/* A dead feature of the smallest level has no family, and no line. */
+static const FamiliesMember *root_of(const Lines *lines, int64_t own) {
+  const int64_t *start = lines->members->start;
+  return start[own + 1] > start[own] ? &lines->members->items[start[own]] : NULL;
+}
+
+static Status family_line(int64_t i, void *context, Text *out) {
+  const Lines *lines = context;
+  const FamiliesRun *run = lines->run;
+  const FamiliesDictionary *smallest = level_of(run, 0);
+  const FamiliesMember *root = root_of(lines, i);
+  if (root == NULL) {
+    return OK;
+  }
+  TRY(text_printf(out, "%s/%lld", smallest->settings->name, (long long)root->id));
+  TRY(append_sums(run, i, out));
+  TRY(text_printf(out, ",%s", verdict_parent_name((ParentStatus)smallest->parent_status[i])));
+  TRY(append_real(out, smallest->sum[i]));
+  TRY(append_real(out, smallest->coverage[i]));
+  TRY(append_real(out, families_purity(run, i)));
+  TRY(text_printf(out, run->replicated[i] < 2 ? ",%d" : ",", run->replicated[i]));
+  TRY(append_flags(out, smallest->flags[i]));
+  TRY(text_append(out, ",", 1));
+  TRY(append_label(lines, root, false, out));
+  return text_append(out, "\n", 1);
+}
+
+static Status append_member(const Lines *lines, const FamiliesMember *member, Text *out) {
+  const char *status = verdict_child_name((ChildStatus)member->status);
+  TRY(text_printf(out, "{\"id\":\"%s/%lld\",\"label\":",
+                  level_of(lines->run, member->level)->settings->name, (long long)member->id));
+  TRY(append_label(lines, member, true, out));
+  TRY(text_printf(out, ",\"firings\":%lld", (long long)member->firings));
+  if (status[0] != '\0') {
+    TRY(text_printf(out, ",\"status\":\"%s\",\"cosine\":%.6g", status, (double)member->cosine));
+  }
+  if (!isnan(member->p)) {
+    TRY(text_printf(out, ",\"p\":%.6g", (double)member->p));
+  }
+  const char *parent = verdict_parent_name((ParentStatus)member->parent_status);
+  return parent[0] != '\0' ? text_printf(out, ",\"parent_status\":\"%s\"", parent) : OK;
+}
+
+/* As deep as there are levels. */
+static Status append_tree(const Lines *lines, const FamiliesMember *member, Text *out) {
+  int64_t count;
+  const FamiliesMember *children = families_children(lines->members, member, &count);
+  TRY(append_member(lines, member, out));
+  TRY(text_printf(out, count > 0 ? ",\"children\":[" : ""));
+  for (int64_t i = 0; i < count; ++i) {
+    TRY(text_printf(out, i > 0 ? "," : ""));
+    TRY(append_tree(lines, &children[i], out));
+  }
+  return text_printf(out, count > 0 ? "]}" : "}");
+}
+
+static Status append_json_real(Text *out, const char *key, double value) {
+  return isnan(value) ? text_printf(out, ",\"%s\":null", key)
+                      : text_printf(out, ",\"%s\":%.6g", key, value);
+}
+
+static Status tree_line(int64_t i, void *context, Text *out) {
+  static const char *const WORDS[] = {"false", "true", "null"};
+  const Lines *lines = context;
+  const FamiliesRun *run = lines->run;
+  const FamiliesDictionary *smallest = level_of(run, 0);
+  const FamiliesMember *root = root_of(lines, i);
+  if (root == NULL) {
+    return OK;
+  }
+  TRY(text_printf(out, "{\"root\":\"%s/%lld\",\"size\":[", smallest->settings->name,
+                  (long long)root->id));
+  for (int64_t l = 0; l < run->levels; ++l) {
+    TRY(text_printf(out, l > 0 ? ",%lld" : "%lld", (long long)sum_of(run, FAMILY_SIZE, l, i)));
+  }
+  TRY(text_append(out, "]", 1));
+  TRY(append_json_real(out, "mass", smallest->sum[i]));
+  TRY(append_json_real(out, "coverage", smallest->coverage[i]));
+  TRY(append_json_real(out, "purity", families_purity(run, i)));
+  TRY(text_printf(out, ",\"replicated\":%s,\"tree\":", WORDS[run->replicated[i]]));
+  TRY(append_tree(lines, root, out));
+  return text_append(out, "}\n", 2);
+}
+
+/* One table: the same line function over each of the levels given. */
+static Status write_table(FamiliesRun *run, Lines *lines, const char *name, const char *heading,
+                          TableLine line, int64_t levels) {
+  Table table = {0};
+  char *path = NULL;
+  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", name));
+  Status status = table_open(&table, run->team, path, heading);
+  for (int64_t l = 0; status == OK && l < levels; ++l) {
+    lines->level = level_of(run, l);
+    status = table_add(&table, shard_count(lines->level->own), line, lines);
+  }
+  if (status == OK) {
+    status = table_finish(&table);
+  }
+  if (status == OK) {
+    stage_wrote(run->stage, path);
+  } else {
+    table_abandon(&table);
+  }
+  MEMORY_FREE(path);
+  return status;
+}
+
+Status families_write_tables(FamiliesRun *run, const FamiliesMembers *members) {
+  Lines lines = {.run = run, .members = members};
+  Text heading = {0};
+  Status status =
+      write_table(run, &lines, "features.csv", FEATURES_HEADING, feature_line, run->levels);
+  if (status == OK) {
+    status = team_agree(run->team, families_heading(run, &heading));
+  }
+  if (status == OK) {
+    status = write_table(run, &lines, "families.csv", text_chars(&heading), family_line, 1);
+  }
+  if (status == OK) {
+    status = write_table(run, &lines, "families.jsonl", "", tree_line, 1);
+  }
+  text_clear(&heading);
+  return status;
+}
