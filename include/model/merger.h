@@ -11,7 +11,7 @@
  *  Part of the tokenizer. ranks: all local. */
 
 typedef struct MergerSymbol {
-  int32_t start, length;  /* bytes of the word; length 0: swallowed by a neighbour */
+  int32_t start, length;  /* bytes as they were added; length 0: swallowed by a neighbour */
   int32_t previous, next; /* symbols, -1: none */
   int32_t id;             /* token, or -1: these bytes are none */
 } MergerSymbol;

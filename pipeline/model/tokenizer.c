@@ -252,8 +252,8 @@ static Status merge_word(Encoder *encoder, const char *word) {
                     encoder->tokenizer);
 }
 
-/* A byte that the vocabulary lacks (SmolLM2: 21 of them, all but absent from text) parts its
- * neighbours and leaves nothing, as in llama.cpp. */
+/* A byte that the vocabulary lacks (SmolLM2: 21 of them, all but absent from text) is dropped before
+ * the merges, as Hugging Face's tokenizers do; llama.cpp drops it after them. */
 static Status encode_bytes(void *context, const char *word, int64_t length) {
   Encoder *encoder = context;
   const Tokenizer *tokenizer = encoder->tokenizer;
@@ -266,14 +266,14 @@ static Status encode_bytes(void *context, const char *word, int64_t length) {
   merger_begin(&encoder->merger);
   for (int64_t i = 0; i < length; i++) {
     const int32_t id = tokenizer->vocabulary.byte_ids[(unsigned char)word[i]];
-    TRY(merger_add(&encoder->merger, 1, id));
+    if (id != NO_TOKEN) {
+      TRY(merger_add(&encoder->merger, 1, id));
+    }
   }
   TRY(merge_word(encoder, word));
   const MergerSymbol *symbols = encoder->merger.symbols;
-  for (int32_t at = 0; at >= 0; at = symbols[at].next) {
-    if (symbols[at].id != NO_TOKEN) {
-      TRY(put_id(encoder->out, symbols[at].id));
-    }
+  for (int32_t at = encoder->merger.count > 0 ? 0 : -1; at >= 0; at = symbols[at].next) {
+    TRY(put_id(encoder->out, symbols[at].id));
   }
   return OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "random.h"
 #include "text.h"
 
 static const char TOKENS[] = "tokenizer.ggml.tokens", KINDS[] = "tokenizer.ggml.token_type";
@@ -139,23 +140,9 @@ static Status read_tokens(Vocabulary *vocabulary, const Gguf *gguf, bool is_byte
   return OK;
 }
 
-static uint64_t hash_bytes(const char *bytes, int64_t length) {
-  uint64_t hash = (uint64_t)length * UINT64_C(0x9e3779b97f4a7c15);
-  while (length > 0) {
-    uint64_t word = 0;
-    const int64_t count = length < 8 ? length : 8;
-    memcpy(&word, bytes, (size_t)count);
-    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    hash ^= hash >> 32;
-    bytes += count;
-    length -= count;
-  }
-  return hash;
-}
-
 /* The slot of the token of these bytes, or the free one where it would stand. */
 static int32_t *find_slot(const Vocabulary *vocabulary, const char *bytes, int64_t length) {
-  uint64_t at = hash_bytes(bytes, length) & vocabulary->slots_mask;
+  uint64_t at = random_hash(bytes, length, 0) & vocabulary->slots_mask;
   for (;; at = (at + 1) & vocabulary->slots_mask) {
     const int32_t id = vocabulary->slots[at];
     if (id == NO_TOKEN) {
