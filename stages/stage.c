@@ -315,7 +315,7 @@ void stage_wrote(Stage *stage, const char *path) {
            text_of_bytes((double)most, peak));
 }
 
-static void print_state(Stage *stage, const char *path, bool is_there, bool is_current) {
+void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_current) {
   if (stage->team.rank == 0) {
     printf("%-10s %-44s %s\n", stage->spec->name, path,
            is_current ? "up to date" : (is_there ? "made with other settings" : "absent"));
@@ -332,7 +332,7 @@ Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go)
   TRY(stamp_check(stamp, &stage->team, path, stage->force || stage->is_check, &is_current));
   *go = !is_current && !stage->is_check;
   if (stage->is_check) {
-    print_state(stage, path, is_there, is_current);
+    stage_print_state(stage, path, is_there, is_current);
   } else if (is_current) {
     log_info("%s is up to date", path);
   }

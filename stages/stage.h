@@ -62,6 +62,10 @@ void stage_wrote(Stage *stage, const char *path);
  * always false. Every stage asks this for every output before it works. ranks   collective go out
  * make it fails   ERR_STALE */
 Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) MUST_USE;
+/** What --check says of an output whose state the stage found by itself (a folder has no stamp that stage_claim could
+ *  read).
+ *  ranks   local, on all ranks */
+void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_current);
 /** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train only).
  *  ranks   local: agree with team_any() */
 void stage_catch_signals(void);

@@ -1,0 +1,97 @@
+#include "desk.h"
+
+#include <string.h>
+
+#include "memory.h"
+#include "progress.h"
+#include "shard.h"
+
+enum { ROUND = 16 }; /* units between two agreements */
+
+static Status make_folder_of(Desk *desk, const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder = NULL;
+  TRY(memory_copy_text(&folder, path));
+  folder[slash - path] = '\0';
+  if (desk->last_folder != NULL && strcmp(desk->last_folder, folder) == 0) {
+    MEMORY_FREE(folder);
+    return OK;
+  }
+  MEMORY_FREE(desk->last_folder);
+  const Status status = text_make_folder(folder);
+  if (status != OK) {
+    MEMORY_FREE(folder);
+  }
+  desk->last_folder = folder;
+  return status;
+}
+
+Status desk_write(Desk *desk, const char *key, Text *json) {
+  Text path = {0}, script = {0};
+  Status status = text_printf(&path, "%s/data/%s.js", desk->folder, key);
+  if (status == OK) {
+    status = text_printf(&script, "cleave(\"%s\",", key);
+  }
+  if (status == OK) {
+    status = text_append(&script, text_chars(json), json->length);
+  }
+  if (status == OK) {
+    status = text_append(&script, ");\n", 3);
+  }
+  if (status == OK) {
+    status = make_folder_of(desk, text_chars(&path));
+  }
+  if (status == OK) {
+    status = text_write_file(&script, text_chars(&path));
+  }
+  ++desk->files;
+  desk->bytes += script.length;
+  json->length = 0;
+  text_clear(&script);
+  text_clear(&path);
+  return status;
+}
+
+Status desk_label(const Desk *desk, int dictionary, int64_t id, Pen *pen) {
+  Text label = {0};
+  const Status status = names_of(desk->names, desk->atlas, dictionary, id, &label, NULL);
+  if (status == OK) {
+    pen_text(pen, text_chars(&label), label.length);
+  }
+  text_clear(&label);
+  return status;
+}
+
+void desk_share(const AtlasLink *link, Pen *pen) {
+  pen_open(pen, "[");
+  if (link->p == link->p) { /* not nan */
+    pen_real(pen, (double)link->p, 3);
+    pen_real(pen, (double)link->p_low, 3);
+    pen_real(pen, (double)link->p_high, 3);
+  }
+  pen_close(pen, "]");
+}
+
+/* Units of one round of this rank. */
+static Status work_round(Desk *desk, Shard *own, DeskUnit unit, void *context) {
+  for (int i = 0; i < ROUND && own->first < own->past; ++i) {
+    TRY(unit(desk, own->first++, context));
+  }
+  return OK;
+}
+
+Status desk_deal(Desk *desk, const char *what, const char *unit_name, int64_t units, DeskUnit unit,
+                 void *context) {
+  Team *team = desk->atlas->team;
+  Progress progress;
+  Shard own = shard_of(units, 1, team->rank, team->size);
+  const int64_t most = shard_count(shard_of(units, 1, 0, team->size)); /* rank 0 has the most */
+  progress_open(&progress, team, what, unit_name, units);
+  for (int64_t done = 0; done < most; done += ROUND) {
+    TRY_ALL(team, work_round(desk, &own, unit, context));
+    const int64_t all = (done + ROUND) * team->size;
+    progress_step(&progress, all < units ? all : units);
+  }
+  progress_close(&progress, units);
+  return OK;
+}

@@ -1,0 +1,16 @@
+# cmake -DFILES="name;path;name;path..." -DOUT=pack.c -P pack.cmake: the files as arrays of bytes.
+set(arrays "")
+set(table "")
+set(index 0)
+while(FILES)
+  list(POP_FRONT FILES name path)
+  file(READ ${path} bytes HEX)
+  string(LENGTH "${bytes}" digits)
+  math(EXPR length "${digits} / 2")
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  string(APPEND arrays "static const unsigned char FILE_${index}[] = {${bytes}};\n")
+  string(APPEND table "    {\"${name}\", FILE_${index}, ${length}},\n")
+  math(EXPR index "${index} + 1")
+endwhile()
+file(WRITE ${OUT} "#include \"pack.h\"\n\n${arrays}\nconst PackFile PACK_FILES[] = {\n${table}};\n"
+  "const int PACK_COUNT = ${index};\n")

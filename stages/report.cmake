@@ -1,0 +1,1 @@
+add_stage(cleave-report FILES report.c USES stage_common show)
