@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Made-up activations and dictionaries for encode and compare. usage: plant_codes.py FOLDER
 
-Three dictionaries and a control: with a dead row, two equal rows, a latent that never fires, and rows
-stored as bf16."""
+Four dictionaries and a control, the smallest with fewer latents than ranks: with a dead row, two equal
+rows, a latent that never fires; activations stored as bf16."""
 import pathlib
 import sys
 
@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 ROWS, WIDTH, DOCUMENTS, VOCABULARY = 9000, 40, 60, 50
-DICTIONARIES = [("20", 20, ""), ("64", 64, ""), ("300", 300, ""), ("64-b", 64, "64")]
+DICTIONARIES = [("6", 6, ""), ("20", 20, ""), ("64", 64, ""), ("300", 300, ""), ("64-b", 64, "64")]
 K = 5
 
 
@@ -56,8 +56,9 @@ def dictionary(folder, random, name, latents, control_of, scale, directions):
     w_dec = (picks + 0.15 * random.normal(size=(latents, WIDTH))).astype("<f4")
     w_enc = (w_dec + 0.05 * random.normal(size=w_dec.shape)).astype("<f4")
     b_enc = (0.02 * random.normal(size=latents)).astype("<f4")
-    w_dec[7], w_enc[7], b_enc[7] = w_dec[3], w_enc[3], b_enc[3]
-    b_enc[11] = -1e6
+    if latents > 11:
+        w_dec[7], w_enc[7], b_enc[7] = w_dec[3], w_enc[3], b_enc[3]
+        b_enc[11] = -1e6
     w_dec /= np.linalg.norm(w_dec, axis=1, keepdims=True)
     w_dec[5] = 0
     with h5py.File(folder / "dictionaries" / f"{name}.h5", "w") as file:
