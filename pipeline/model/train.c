@@ -152,6 +152,15 @@ static double spread_of(const float *rows, int64_t count, int64_t width) {
   return spread;
 }
 
+/* The same reason on all ranks. */
+static Status raise_not_finite(const Train *t, const float *rows) {
+  const bool is_data = !isfinite(dense_square(rows, t->spec.batch * t->spec.width));
+  return RAISE(
+      ERR_NUMERIC, "%s: %s at step %lld", t->spec.name,
+      is_data ? "a training row is not finite" : "the loss is not finite (a lower rate may help)",
+      (long long)t->step);
+}
+
 /* Selection and reconstruction; the residual and the loss are formed alike on every rank. */
 static Status rebuild(Train *t, Team *team, const float *rows, TrainReport *report) {
   const int64_t batch = t->spec.batch;
@@ -168,9 +177,7 @@ static Status rebuild(Train *t, Team *team, const float *rows, TrainReport *repo
   }
   report->loss = sum / (double)batch;
   if (!isfinite(report->loss)) {
-    return team_agree(
-        team, RAISE(ERR_NUMERIC, "%s: the loss is not finite at step %lld; a lower rate may help",
-                    t->spec.name, (long long)t->step));
+    return team_agree(team, raise_not_finite(t, rows));
   }
   const double spread = spread_of(rows, batch, width);
   report->explained = spread > 0.0 ? 1.0 - sum / spread : 0.0;
@@ -217,8 +224,9 @@ static Status measure(Train *t, Team *team, int request, TrainReport *report) {
   TRY(gradient_measure(g, team));
   if (!g->is_finite) {
     return team_agree(
-        team, RAISE(ERR_NUMERIC, "%s: a gradient is not finite at step %lld; a lower rate may help",
-                    t->spec.name, (long long)t->step));
+        team,
+        RAISE(ERR_NUMERIC, "%s: a gradient is not finite at step %lld (a lower rate may help)",
+              t->spec.name, (long long)t->step));
   }
   t->dead = g->sums[0];
   report->dead = t->dead;
