@@ -122,8 +122,9 @@ Status sample_fill(Archive *archive, Team *team, SampleOrder order) {
   if (order == SAMPLE_BY_LAST_RANK) {
     return write_rows(archive, 0, is_last ? ROWS : 0);
   }
-  for (int64_t row = ROWS - 1; row >= 0; row--) {
-    TRY(write_rows(archive, row, row % team->size == team->rank ? 1 : 0));
+  for (int64_t first = ROWS / 3 * 3; first >= 0; first -= 3) {
+    const int64_t rows = ROWS - first < 3 ? ROWS - first : 3;
+    TRY(write_rows(archive, first, first % team->size == team->rank ? rows : 0));
   }
   return OK;
 }

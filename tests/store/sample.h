@@ -17,12 +17,13 @@ extern const char *const SAMPLE_CONTENT;
 typedef enum SampleOrder {
   SAMPLE_BY_SHARD,     /* every rank its part; with many ranks some have none */
   SAMPLE_BY_LAST_RANK, /* one rank all, the others nothing */
-  SAMPLE_BACKWARDS     /* row by row from the end, ranks in turn */
+  SAMPLE_BACKWARDS     /* three rows at a time from the end, ranks in turn */
 } SampleOrder;
 
 /** All ranks of the test, opened on first use (the runner starts MPI). ranks collective */
 Team *sample_team(void);
-/** The team of the first `size` ranks; false on the others. End with sample_leave(). ranks collective */
+/** The team of the first `size` ranks; false on the others. End with sample_leave().
+ *  ranks   collective */
 bool sample_subteam(int size, Team *team);
 void sample_leave(Team *team);
 

@@ -257,8 +257,10 @@ static void test_folders_on_the_way_are_made(void) {
   CU_ASSERT_TRUE(same);
 }
 
+enum { MANY = 60 };
+
 static Status add_many(Archive *archive) {
-  for (int i = 0; i < 120; i++) {
+  for (int i = 0; i < MANY; i++) {
     char name[64];
     snprintf(name, sizeof(name), "/group%d/below%d/x%d", i % 40, i % 7, i);
     const ArchiveDataset dataset = {name, ARCHIVE_U8, 1, {i % 5}, "many small datasets", "1"};
@@ -281,7 +283,7 @@ static void test_no_file_outgrows_its_reservation(void) {
   CU_ASSERT_EQUAL(archive_create(team, sample_path("many.h5"), "x 1", &archive), OK);
   CU_ASSERT_EQUAL(add_many(archive), OK);
   const off_t reserved = size_of("many.h5.part");
-  for (int i = 0; i < 120; i++) {
+  for (int i = 0; i < MANY; i++) {
     char name[64];
     snprintf(name, sizeof(name), "/group%d/below%d/x%d", i % 40, i % 7, i);
     CU_ASSERT_EQUAL(archive_write(archive, name, 0, team->rank == 0 ? i % 5 : 0, data), OK);

@@ -7,8 +7,9 @@
 #include "sample.h"
 #include "stamp.h"
 
-/* One rank fails alone at each agreement in turn, until the work has fewer of them. A rank that waits for another
- * would run into the test's time limit; memory that is not given back fails the runner. */
+/* One rank fails alone at each agreement in turn, until the work has fewer of them. A rank that
+ * waits for another would run into the test's time limit; memory that is not given back fails the
+ * runner. */
 
 typedef Status (*Work)(void);
 

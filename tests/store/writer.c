@@ -9,10 +9,10 @@
 #include "shard.h"
 
 /* writer PATH KILOBYTES [FILLER [NOTES]]: a file of so much data, written by all ranks and read
- * again. Between reservation and writing rank 0 fills the disk with FILLER; NOTES attributes of 1 kB
- * are set after the rows. Exits with the status. For full_disk.sh and python_reads.py. */
+ * again. Between reservation and writing rank 0 fills the disk with FILLER; NOTES attributes of a
+ * kilobyte are set after the rows. Exits with the status. For full_disk.sh and python_reads.py. */
 
-enum { WIDTH = 128, ROW_BYTES = 2 * WIDTH };
+enum { WIDTH = 128, ROW_BYTES = 2 * WIDTH, BLOCK = 256 };
 
 static uint16_t value_at(int64_t row, int64_t column) {
   return (uint16_t)(0x3f80 + (row * WIDTH + column) % 128); /* bf16 in [1, 2) */
@@ -29,13 +29,14 @@ static void fill_disk(const char *path) {
 
 static Status write_all(Archive *archive, const Team *team, int64_t rows) {
   const Shard mine = shard_of(rows, 1, team->rank, team->size);
-  uint16_t row[WIDTH];
-  for (int64_t i = 0; i < rows / team->size + 1; i++) {
-    const bool is_mine = i < shard_count(mine);
-    for (int64_t j = 0; j < WIDTH; j++) {
-      row[j] = value_at(mine.first + i, j);
+  uint16_t block[BLOCK * WIDTH];
+  for (int64_t at = 0; at < rows / team->size + 1; at += BLOCK) {
+    const int64_t first = mine.first + at < mine.past ? mine.first + at : mine.past;
+    const int64_t count = mine.past - first < BLOCK ? mine.past - first : BLOCK;
+    for (int64_t i = 0; i < count * WIDTH; i++) {
+      block[i] = value_at(first + i / WIDTH, i % WIDTH);
     }
-    TRY(archive_write(archive, "/x", is_mine ? mine.first + i : 0, is_mine, row));
+    TRY(archive_write(archive, "/x", first, count, block));
   }
   return OK;
 }
