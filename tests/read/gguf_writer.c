@@ -154,11 +154,12 @@ static void put_token_types(GgufWriter *writer, int64_t count) {
   }
 }
 
-void gguf_writer_vocabulary(GgufWriter *writer, const char *const *merges, int64_t count) {
+void gguf_writer_vocabulary(GgufWriter *writer, const char *const *merges, int64_t count,
+                            const char *pre) {
   const int64_t size = gguf_writer_vocabulary_size(count);
   int next = 256;
   gguf_writer_text(writer, "tokenizer.ggml.model", "gpt2");
-  gguf_writer_text(writer, "tokenizer.ggml.pre", "smollm");
+  gguf_writer_text(writer, "tokenizer.ggml.pre", pre);
   put_array(writer, "tokenizer.ggml.tokens", TEXT, size);
   for (int byte = 0; byte < 256; byte++) {
     put_byte_token(&writer->metadata, byte, &next);

@@ -8,8 +8,8 @@
 #include "text.h"
 
 /** Tiny GGUF files for tests: metadata and tensors in the order they are added. Running out of
- *  memory ends the program. Use: add_check(STEM LINK gguf_writer ...) and `#include
- *  "read/gguf_writer.h"`. ranks: all local. */
+ *  memory ends the program. Use: add_check(STEM LINK gguf_writer ...) and
+ *  `#include "read/gguf_writer.h"`. ranks: all local. */
 typedef struct GgufWriter {
   Text metadata, infos, data; /* as they will stand in the file */
   int64_t pairs, tensors;
@@ -36,10 +36,11 @@ void gguf_writer_tensor(GgufWriter *writer, const char *name, int type, int dims
 void gguf_writer_floats(GgufWriter *writer, const char *name, int64_t rows, int64_t columns,
                         const float *values);
 
-/** A byte-level BPE tokenizer ("gpt2", pre "smollm"): tokens 0..255 are the bytes, then each merge
- *  "left right" (written in GPT-2's alphabet: a space is U+0120) adds the token of both, then
- *  "<|endoftext|>" (control; begin and end of text). */
-void gguf_writer_vocabulary(GgufWriter *writer, const char *const *merges, int64_t count);
+/** A byte-level BPE tokenizer ("gpt2", `pre` e.g. "smollm"): tokens 0..255 are the bytes, then
+ *  each merge "left right" (written in GPT-2's alphabet: a space is U+0120) adds the token of
+ *  both, then "<|endoftext|>" (control; begin and end of text). */
+void gguf_writer_vocabulary(GgufWriter *writer, const char *const *merges, int64_t count,
+                            const char *pre);
 /** Tokens that gguf_writer_vocabulary() makes. */
 int64_t gguf_writer_vocabulary_size(int64_t merges);
 
