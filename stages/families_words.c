@@ -54,7 +54,7 @@ static void say_statuses(const FamiliesPair *pair) {
     if (pair->count[s] == 0) {
       continue;
     }
-    printf(cells % 3 == 0 ? "\n  %-10s%9s " : "  %-10s%9s ", verdict_child_name((ChildStatus)s),
+    printf(cells % 3 == 0 ? "\n  %-9s%9s " : "  %-9s%9s ", verdict_child_name((ChildStatus)s),
            grouped(pair->count[s]));
     if (is_alive) {
       printf("%4.1f%%", 100.0 * (double)pair->count[s] / (double)pair->alive);
@@ -68,16 +68,19 @@ static void say_statuses(const FamiliesPair *pair) {
 
 static void say_pair(const FamiliesPair *pair) {
   const bool is_twin = pair->child->twin >= 0 && pair->child->latents == pair->parent->latents;
-  printf("\n%s -> %s%s: link at cosine %.3f, median best %.3f (chance %.3f)",
+  printf("\n%s -> %s%s: link %.3f, median best cosine %.3f (chance %.3f)",
          pair->child->settings->name, pair->parent->settings->name, is_twin ? " (twin)" : "",
          pair->rules.link, pair->median_best, pair->null_median);
   say_statuses(pair);
+  printf("  %s linked", grouped(pair->linked));
   if (pair->enough > 0) {
-    printf("  %s linked, %.0f %% with enough evidence: mean P(parent | child) %.3f, lift %.1f\n",
-           grouped(pair->linked), 100.0 * (double)pair->enough / (double)pair->linked, pair->mean_p,
-           pair->mean_lift);
+    printf(
+        ", %.0f %% of them with enough evidence:\n"
+        "  mean P(parent | child) %.3f, lift %.1f; P over all children %.3f\n",
+        100.0 * (double)pair->enough / (double)pair->linked, pair->mean_p, pair->mean_lift,
+        pair->mean_p_all);
   } else {
-    printf("  %s linked, none with enough evidence\n", grouped(pair->linked));
+    printf(", none with enough evidence\n");
   }
   if (pair->has_chain) {
     printf(
@@ -258,8 +261,7 @@ Status families_say(FamiliesRun *run, const FamiliesMembers *members) {
   }
   TRY(find_largest(run, keys));
   if (run->team->rank == 0) {
-    printf(keys[0] != 0 ? "\nThe largest families:\n" : "\nNo feature of %s has a child.\n",
-           level_of(run, 0)->settings->name);
+    fputs(keys[0] != 0 ? "\nThe largest families:\n" : "\nNo feature has a child.\n", stdout);
   }
   for (int i = 0; i < LARGEST && keys[i] != 0; ++i) {
     TRY(say_family(run, members, keys[i]));

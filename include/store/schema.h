@@ -76,7 +76,7 @@
  *                         of the root), coverage [F] f64 (of the root), purity [F] f64 (metrics.h), replicated [F] u8 (1: one
  *                         of its features splits in the twin too; 2: no twin)
  *    /replication/T/P/children [Mp, 2] i64        forest children of the features of level P, in the level that T is a twin of
- *                         and in T; attributes: level, parents (not dead), correlation, split_again (parents that split, >= 2
+ *                         and in T; attributes of the group: level, parents (not dead), correlation, split_again (parents that split, >= 2
  *                         children, in the level: share that do in T), split_any (share of all parents that split in T)
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
