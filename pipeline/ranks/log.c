@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "bar.h"
 
@@ -18,9 +20,16 @@ static struct {
   bool has_bar;
 } log_state = {.program = "cleave", .rank = 0, .most = LOG_INFO};
 
+/* A bar that wraps around could not be drawn over: it ends one column before the terminal does. */
+static int bar_columns(void) {
+  struct winsize window;
+  const bool is_known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
+  return (is_known ? window.ws_col : 80) - 1;
+}
+
 void bar_draw(const char *line) {
   if (line != NULL) {
-    fprintf(stderr, "\r%s\033[K", line);
+    fprintf(stderr, "\r%.*s\033[K", bar_columns(), line);
   } else if (log_state.has_bar) {
     fputs("\r\033[K", stderr);
   }

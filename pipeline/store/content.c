@@ -19,14 +19,30 @@ static uint64_t hash_small_row(uint64_t index, uint64_t value) {
   return hash ^ (hash >> 29);
 }
 
-static uint64_t hash_small_rows(int64_t first, int64_t rows, int64_t row_bytes, const char *data) {
+/* `width` is a constant where it is called: the copy becomes one load, ten times as fast. */
+static inline uint64_t hash_rows_of(int64_t first, int64_t rows, size_t width, const char *data) {
   uint64_t sum = 0;
   for (int64_t row = 0; row < rows; row++) {
     uint64_t value = 0;
-    memcpy(&value, data + row * row_bytes, (size_t)row_bytes);
+    memcpy(&value, data + (size_t)row * width, width);
     sum += hash_small_row((uint64_t)(first + row), value);
   }
   return sum;
+}
+
+static uint64_t hash_small_rows(int64_t first, int64_t rows, int64_t row_bytes, const char *data) {
+  switch (row_bytes) {
+    case 1:
+      return hash_rows_of(first, rows, 1, data);
+    case 2:
+      return hash_rows_of(first, rows, 2, data);
+    case 4:
+      return hash_rows_of(first, rows, 4, data);
+    case 8:
+      return hash_rows_of(first, rows, 8, data);
+    default:
+      return hash_rows_of(first, rows, (size_t)row_bytes, data);
+  }
 }
 
 static uint64_t hash_rows(int64_t first, int64_t rows, int64_t row_bytes, const char *data) {
