@@ -331,6 +331,7 @@ Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go)
   is_there = team_any(&stage->team, is_there);
   TRY(stamp_check(stamp, &stage->team, path, stage->force || stage->is_check, &is_current));
   *go = !is_current && !stage->is_check;
+  stage->started = clock_seconds();
   if (stage->is_check) {
     stage_print_state(stage, path, is_there, is_current);
   } else if (is_current) {

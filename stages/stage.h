@@ -41,7 +41,7 @@ struct Stage {
   bool force;
   bool is_check; /* --check: only say what state the outputs are in */
   Status check;  /* what --check found: OK, ERR_STALE or ERR_MISSING */
-  double started;
+  double started;    /* when the output in work was claimed */
 };
 
 /** Returns the exit code (the status) on all ranks alike. */
@@ -54,7 +54,7 @@ const char *stage_flag(const Stage *stage, const char *name);
  *  ranks   local */
 Status stage_path(const Stage *stage, char **out, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
-/** Say what was written: name, size, time since the stage began, memory.
+/** Say what was written: name, size, time since it was claimed, memory.
  *  ranks   collective */
 void stage_wrote(Stage *stage, const char *path);
 /** May the stage make `path`? An output with this stamp is "up to date", and go false; with another

@@ -14,7 +14,8 @@ def main():
             continue
         with h5py.File(path) as file:
             name = path.relative_to(folder)
-            print(f"{name} content {file.attrs['content']}")
+            content = file.attrs["content"]
+            print(f"{name} content {content.decode() if isinstance(content, bytes) else content}")
             lines = []
             file.visititems(lambda key, item: lines.append((key, item)) if isinstance(item, h5py.Dataset) else None)
             for key, dataset in sorted(lines):
