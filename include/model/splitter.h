@@ -11,10 +11,10 @@
  *  Part of the tokenizer. ranks: all local. */
 typedef struct Splitter Splitter;
 
-/** `name` is tokenizer.ggml.pre ("smollm"; "" for a file without one: GPT-2's).
+/** `name` is tokenizer.ggml.pre of the file `path` ("smollm"; "" for a file without: GPT-2's).
  *  ranks   local
- *  fails   ERR_UNSUPPORTED (names it and those that are known), ERR_MEMORY */
-Status splitter_create(Splitter **out, const char *name) MUST_USE;
+ *  fails   ERR_UNSUPPORTED (names file, pattern and those that are known), ERR_MEMORY */
+Status splitter_create(Splitter **out, const char *path, const char *name) MUST_USE;
 void splitter_destroy(Splitter **splitter);
 
 /** Is a word that is a token as it stands kept whole, whatever the merges say; and does a text

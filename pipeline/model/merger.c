@@ -16,6 +16,7 @@ Status merger_add(Merger *merger, int32_t length, int32_t id) {
     TRY(MEMORY_RESIZE(&merger->symbols, room, "symbols of a word"));
     merger->symbols_room = room;
   }
+  ASSERT(merger->symbols && merger->count < INT32_MAX);
   const int32_t at = (int32_t)merger->count++;
   MergerSymbol *symbol = &merger->symbols[at];
   const MergerSymbol *before = at ? symbol - 1 : NULL;

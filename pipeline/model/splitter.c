@@ -105,14 +105,14 @@ static Status compile_all(Splitter *splitter) {
   return OK;
 }
 
-Status splitter_create(Splitter **out, const char *name) {
+Status splitter_create(Splitter **out, const char *path, const char *name) {
   *out = NULL;
   const Recipe *recipe = find_recipe(name);
   if (!recipe) {
     return RAISE(ERR_UNSUPPORTED,
-                 "tokenizer.ggml.pre \"%s\" is not supported: it must be gpt-2, smollm, llama-bpe, "
-                 "qwen2 or one of the same pattern",
-                 name);
+                 "%s: tokenizer.ggml.pre \"%s\" is not supported: it must be gpt-2, smollm, "
+                 "llama-bpe, qwen2 or one of the same pattern",
+                 path, name);
   }
   Splitter *splitter;
   TRY(MEMORY_NEW(&splitter, 1, "a splitter"));

@@ -102,7 +102,7 @@ static Status create_byte_level(Tokenizer *tokenizer, const Gguf *gguf) {
     TRY(gguf_text(gguf, "tokenizer.ggml.pre", &bytes, &length));
   }
   TRY(text_append(&pre, bytes, length));
-  const Status status = splitter_create(&tokenizer->splitter, text_chars(&pre));
+  const Status status = splitter_create(&tokenizer->splitter, gguf_path(gguf), text_chars(&pre));
   text_clear(&pre);
   TRY(status);
   TRY(merges_read(&tokenizer->merges, gguf, &tokenizer->vocabulary));

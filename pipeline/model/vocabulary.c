@@ -57,14 +57,19 @@ static int64_t decode_spaces(const char *name, int64_t length, char *out) {
   return count;
 }
 
+static int digit_of(char character) {
+  return character >= '0' && character <= '9'   ? character - '0'
+         : character >= 'A' && character <= 'F' ? character - 'A' + 10
+                                                : -1;
+}
+
 /* "<0x0A>" -> 10, anything else -> -1. */
 static int byte_of_name(const char *name, int64_t length) {
   if (length != 6 || memcmp(name, "<0x", 3) != 0 || name[5] != '>') {
     return -1;
   }
-  static const char DIGITS[] = "0123456789ABCDEF";
-  const char *high = memchr(DIGITS, name[3], 16), *low = memchr(DIGITS, name[4], 16);
-  return high && low ? (int)((high - DIGITS) * 16 + (low - DIGITS)) : -1;
+  const int high = digit_of(name[3]), low = digit_of(name[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 /* Special tokens keep their names. A normal token whose name is not of the alphabet can never

@@ -20,15 +20,20 @@
 
 enum { DEFAULT_ALIGNMENT = 32, LEAST_TENSOR = 32, NAME_LIMIT = 65535 };
 
+typedef struct NamedTensor {
+  char *name;
+  const GgufTensor *tensor;
+} NamedTensor;
+
 struct Gguf {
   char *path;
   const uint8_t *bytes; /* [length] */
   int64_t length;
-  bool is_mapped;
+  void *mapping; /* NULL: the bytes are the caller's, or there are none */
   Metadata metadata;
   GgufTensor *tensors; /* [tensors_count], in the file's order */
   int64_t tensors_count;
-  const GgufTensor **sorted; /* [tensors_count], by name */
+  NamedTensor *sorted; /* [tensors_count], by name */
 };
 
 static Status take_shape(Cursor *cursor, GgufTensor *tensor) {
@@ -80,25 +85,22 @@ static Status size_tensor(const Cursor *cursor, GgufTensor *tensor) {
   return OK;
 }
 
-static Status take_tensor_name(Cursor *cursor, GgufTensor *tensor) {
+static Status take_name(Cursor *cursor, char **name) {
   const char *bytes;
-  char *name;
   int64_t length;
   TRY(cursor_text(cursor, "the name of a tensor", &bytes, &length));
   if (length > NAME_LIMIT || memchr(bytes, 0, (size_t)length)) {
     return RAISE(ERR_FORMAT, "%s: byte %lld: not the name of a tensor: damaged?", cursor->path,
                  (long long)(cursor->at - length));
   }
-  TRY(MEMORY_NEW(&name, length + 1, "the name of a tensor"));
-  memcpy(name, bytes, (size_t)length);
-  tensor->name = name;
+  TRY(MEMORY_NEW(name, length + 1, "the name of a tensor"));
+  memcpy(*name, bytes, (size_t)length);
   return OK;
 }
 
 /* The offset counts from the start of the data, which is known only behind the last tensor. */
 static Status take_tensor(Cursor *cursor, GgufTensor *tensor, uint64_t *data_offset) {
   uint32_t type;
-  TRY(take_tensor_name(cursor, tensor));
   TRY(take_shape(cursor, tensor));
   TRY(cursor_u32(cursor, "the type of a tensor", &type));
   tensor->type = type <= 0xffff ? (int)type : -1;
@@ -141,19 +143,15 @@ static Status place_tensors(const Cursor *cursor, Gguf *gguf, const uint64_t *of
 }
 
 static int compare_tensors(const void *left, const void *right) {
-  const GgufTensor *const *a = left, *const *b = right;
-  return strcmp((*a)->name, (*b)->name);
+  const NamedTensor *a = left, *b = right;
+  return strcmp(a->name, b->name);
 }
 
 static Status sort_tensors(Gguf *gguf) {
-  TRY(MEMORY_NEW(&gguf->sorted, gguf->tensors_count, "tensors of a GGUF file by name"));
-  for (int64_t i = 0; i < gguf->tensors_count; i++) {
-    gguf->sorted[i] = &gguf->tensors[i];
-  }
   qsort(gguf->sorted, (size_t)gguf->tensors_count, sizeof(*gguf->sorted), compare_tensors);
   for (int64_t i = 1; i < gguf->tensors_count; i++) {
     if (compare_tensors(&gguf->sorted[i - 1], &gguf->sorted[i]) == 0) {
-      return RAISE(ERR_FORMAT, "%s: tensor %s is there twice", gguf->path, gguf->sorted[i]->name);
+      return RAISE(ERR_FORMAT, "%s: tensor %s is there twice", gguf->path, gguf->sorted[i].name);
     }
   }
   return OK;
@@ -161,8 +159,12 @@ static Status sort_tensors(Gguf *gguf) {
 
 static Status take_tensors(Cursor *cursor, Gguf *gguf, int64_t count, uint64_t *offsets) {
   TRY(MEMORY_NEW(&gguf->tensors, count, "tensors of a GGUF file"));
+  TRY(MEMORY_NEW(&gguf->sorted, count, "tensors of a GGUF file by name"));
+  gguf->tensors_count = count; /* of zeroed items: what gguf_close goes through */
   for (int64_t i = 0; i < count; i++) {
-    gguf->tensors_count = i + 1;
+    TRY(take_name(cursor, &gguf->sorted[i].name));
+    gguf->tensors[i].name = gguf->sorted[i].name;
+    gguf->sorted[i].tensor = &gguf->tensors[i];
     TRY(take_tensor(cursor, &gguf->tensors[i], &offsets[i]));
   }
   TRY(place_tensors(cursor, gguf, offsets));
@@ -218,7 +220,7 @@ static Status map_file(Gguf *gguf, int file) {
     return RAISE(ERR_FILE, "%s: cannot be mapped: %s", gguf->path, strerror(errno));
   }
   gguf->bytes = bytes;
-  gguf->is_mapped = true;
+  gguf->mapping = bytes;
   return OK;
 }
 
@@ -272,13 +274,13 @@ void gguf_close(Gguf **handle) {
   }
   metadata_clear(&gguf->metadata);
   for (int64_t i = 0; i < gguf->tensors_count; i++) {
-    memory_release((char *)(uintptr_t)gguf->tensors[i].name);
+    MEMORY_FREE(gguf->sorted[i].name);
   }
   MEMORY_FREE(gguf->tensors);
   MEMORY_FREE(gguf->sorted);
   MEMORY_FREE(gguf->path);
-  if (gguf->is_mapped) {
-    munmap((void *)(uintptr_t)gguf->bytes, (size_t)gguf->length);
+  if (gguf->mapping) {
+    munmap(gguf->mapping, (size_t)gguf->length);
   }
   MEMORY_FREE(gguf);
   *handle = NULL;
@@ -321,11 +323,18 @@ Status gguf_array_real(const Gguf *gguf, const char *key, int64_t index, double 
 }
 
 const GgufTensor *gguf_tensor(const Gguf *gguf, const char *name) {
-  const GgufTensor wanted = {.name = name};
-  const GgufTensor *key = &wanted;
-  const GgufTensor **found = bsearch(&key, gguf->sorted, (size_t)gguf->tensors_count,
-                                     sizeof(*gguf->sorted), compare_tensors);
-  return found ? *found : NULL;
+  const NamedTensor *sorted = gguf->sorted;
+  int64_t first = 0, past = gguf->tensors_count;
+  while (first < past) {
+    const int64_t middle = first + (past - first) / 2;
+    const int order = strcmp(name, sorted[middle].name);
+    if (order == 0) {
+      return sorted[middle].tensor;
+    }
+    first = order > 0 ? middle + 1 : first;
+    past = order > 0 ? past : middle;
+  }
+  return NULL;
 }
 
 int64_t gguf_tensors(const Gguf *gguf) {

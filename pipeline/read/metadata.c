@@ -167,49 +167,30 @@ static Status find_item(const Metadata *metadata, const char *key, int64_t index
   return OK;
 }
 
-#define READ_AS(type, item, value)       \
-  do {                                   \
-    type read_;                          \
-    memcpy(&read_, item, sizeof(read_)); \
-    *(value) = read_;                    \
-    return true;                         \
-  } while (0)
-
+/* Sign-extended where the type is signed; an unsigned number above INT64_MAX is refused. */
 static bool read_integer(int type, const uint8_t *item, int64_t *value) {
-  switch (type) {
-    case VALUE_BOOL:
-      *value = *item != 0;
-      return true;
-    case VALUE_U8:
-      READ_AS(uint8_t, item, value);
-    case VALUE_I8:
-      READ_AS(int8_t, item, value);
-    case VALUE_U16:
-      READ_AS(uint16_t, item, value);
-    case VALUE_I16:
-      READ_AS(int16_t, item, value);
-    case VALUE_U32:
-      READ_AS(uint32_t, item, value);
-    case VALUE_I32:
-      READ_AS(int32_t, item, value);
-    case VALUE_I64:
-      READ_AS(int64_t, item, value);
-    case VALUE_U64: /* above INT64_MAX: negative here, refused */
-      memcpy(value, item, sizeof(*value));
-      return *value >= 0;
-    default:
-      return false;
+  const bool is_signed =
+      type == VALUE_I8 || type == VALUE_I16 || type == VALUE_I32 || type == VALUE_I64;
+  if (type == VALUE_F32 || type == VALUE_F64 || type == VALUE_TEXT) {
+    return false;
   }
+  const int64_t unused = 64 - 8 * VALUE_BYTES[type];
+  uint64_t bits = 0;
+  memcpy(&bits, item, (size_t)VALUE_BYTES[type]);
+  *value = is_signed ? (int64_t)(bits << unused) >> unused : (int64_t)bits;
+  *value = type == VALUE_BOOL ? *value != 0 : *value;
+  return is_signed || *value >= 0;
 }
 
 static bool read_real(int type, const uint8_t *item, double *value) {
-  if (type == VALUE_F32) {
-    READ_AS(float, item, value);
-  }
+  float single;
   if (type == VALUE_F64) {
-    READ_AS(double, item, value);
+    memcpy(value, item, sizeof(*value));
+  } else if (type == VALUE_F32) {
+    memcpy(&single, item, sizeof(single));
+    *value = single;
   }
-  return false;
+  return type == VALUE_F64 || type == VALUE_F32;
 }
 
 static Status wrong_type(const Metadata *metadata, const char *key, const char *wanted) {

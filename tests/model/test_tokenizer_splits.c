@@ -15,7 +15,7 @@ static void expect_words(const char *pre, const char *text, const char *expected
   Splitter *splitter = NULL;
   SplitterCutter *cutter = NULL;
   Text out = {0};
-  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, pre), OK);
+  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, "tiny.gguf", pre), OK);
   CU_ASSERT_EQUAL_FATAL(splitter_cutter_create(&cutter, splitter), OK);
   CU_ASSERT_EQUAL(splitter_run(cutter, text, (int64_t)strlen(text), append_word, &out), OK);
   CU_ASSERT_STRING_EQUAL(text_chars(&out), expected);
@@ -80,7 +80,7 @@ static int64_t count_words(const char *pre, char byte) {
   for (int64_t i = 0; i < LENGTH; i++) {
     CU_ASSERT_EQUAL(text_append(&text, &byte, 1), OK);
   }
-  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, pre), OK);
+  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, "tiny.gguf", pre), OK);
   CU_ASSERT_EQUAL_FATAL(splitter_cutter_create(&cutter, splitter), OK);
   CU_ASSERT_EQUAL(splitter_run(cutter, text.bytes, text.length, count_word, &count), OK);
   splitter_cutter_destroy(&cutter);
@@ -108,7 +108,7 @@ static Status refuse_word(void *context, const char *word, int64_t length) {
 static void test_failure_of_the_callee_is_handed_back(void) {
   Splitter *splitter = NULL;
   SplitterCutter *cutter = NULL;
-  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, "smollm"), OK);
+  CU_ASSERT_EQUAL_FATAL(splitter_create(&splitter, "tiny.gguf", "smollm"), OK);
   CU_ASSERT_EQUAL_FATAL(splitter_cutter_create(&cutter, splitter), OK);
   CU_ASSERT_EQUAL(splitter_run(cutter, "a1b", 3, refuse_word, NULL), ERR_DATA);
   CU_ASSERT_EQUAL(splitter_run(cutter, "a1c", 3, refuse_word, NULL), OK);
@@ -118,9 +118,9 @@ static void test_failure_of_the_callee_is_handed_back(void) {
 
 static void test_unknown_pattern_is_named(void) {
   Splitter *splitter = NULL;
-  CU_ASSERT_EQUAL(splitter_create(&splitter, "tekken"), ERR_UNSUPPORTED);
+  CU_ASSERT_EQUAL(splitter_create(&splitter, "tiny.gguf", "tekken"), ERR_UNSUPPORTED);
   CU_ASSERT_PTR_NULL(splitter);
-  CU_ASSERT_PTR_NOT_NULL(strstr(status_why(), "tekken"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(status_why(), "tiny.gguf: tokenizer.ggml.pre \"tekken\""));
 }
 
 static const CheckFact FACTS[] = {
