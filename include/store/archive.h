@@ -108,7 +108,7 @@ Status archive_shape(Archive *archive, const char *name, ArchiveType type, int d
 Status archive_read(Archive *archive, const char *name, int64_t first, int64_t rows,
                     void *data) MUST_USE;
 /** The same on the calling ranks alone, without agreement: for loops whose count differs between
- *  ranks.
+ *  ranks. One thread at a time.
  *  ranks   local */
 Status archive_read_here(Archive *archive, const char *name, int64_t first, int64_t rows,
                          void *data) MUST_USE;

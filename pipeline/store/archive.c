@@ -58,9 +58,11 @@ Status archive_create(Team *team, const char *path, const char *schema, Archive 
   *out = NULL;
   Archive *archive = NULL;
   Status status = team_agree(team, archive_make(team, path, schema, true, &archive));
-  if (status == OK) {
-    status = team_agree(team, start_part(archive));
+  if (status != OK) {
+    archive_free(&archive); /* abandoning is collective, and some ranks may have none */
+    return status;
   }
+  status = team_agree(team, start_part(archive));
   if (status != OK) {
     archive_abandon(&archive);
     return status;

@@ -101,6 +101,9 @@ static void test_has_finds_datasets_and_groups(void) {
   CU_ASSERT_FALSE(archive_has(archive, "/pair/4k/1k/cosine"));
   CU_ASSERT_FALSE(archive_has(archive, "/absent"));
   CU_ASSERT_FALSE(archive_has(archive, ""));
+  CU_ASSERT_TRUE(archive_is(archive, "/activation", ARCHIVE_BF16));
+  CU_ASSERT_FALSE(archive_is(archive, "/activation", ARCHIVE_F32));
+  CU_ASSERT_FALSE(archive_is(archive, "/absent", ARCHIVE_F32));
   archive_close(&archive);
   CU_ASSERT_PTR_NULL(archive);
   archive_close(&archive);
