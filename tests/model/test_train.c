@@ -6,8 +6,7 @@
 #include "check.h"
 #include "dense.h"
 #include "exchange.h"
-#include "memory.h"
-#include "random.h"
+#include "planted.h"
 #include "threads.h"
 #include "train.h"
 
@@ -15,44 +14,6 @@ static Team g_team;
 
 static Team alone(void) {
   return (Team){.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
-}
-
-/* Rows that are sparse sums of fixed directions: `active` of `directions` a row. */
-typedef struct Planted {
-  int64_t directions, width, active;
-  uint64_t key;
-} Planted;
-
-static void fill_direction(const Planted *p, int64_t index, float *out) {
-  for (int64_t j = 0; j < p->width; j++) {
-    out[j] = (float)random_normal(p->key, (uint64_t)(index * p->width + j));
-  }
-  const float factor = (float)(1.0 / sqrt(dense_square(out, p->width)));
-  for (int64_t j = 0; j < p->width; j++) {
-    out[j] *= factor;
-  }
-}
-
-/* Coefficients between 0.5 and 1.5, and the scale that gives rows of mean square norm `width`. */
-static void fill_rows(const Planted *p, const float *directions, int64_t first, int64_t rows,
-                      float *out) {
-  const double scale = sqrt((double)p->width / (double)p->active / (1.0 + 1.0 / 12.0));
-  memset(out, 0, (size_t)(rows * p->width) * sizeof(*out));
-  for (int64_t i = 0; i < rows * p->active; i++) {
-    const uint64_t at = (uint64_t)(first * p->active + i);
-    const int64_t which = random_below(p->key + 1, at, p->directions);
-    const double size = scale * (0.5 + random_uniform(p->key + 2, at));
-    dense_add(out + i / p->active * p->width, directions + which * p->width, p->width, (float)size);
-  }
-}
-
-static float *make_directions(const Planted *p) {
-  float *directions = NULL;
-  CU_ASSERT_EQUAL(MEMORY_NEW(&directions, p->directions * p->width, "test"), OK);
-  for (int64_t i = 0; i < p->directions; i++) {
-    fill_direction(p, i, directions + i * p->width);
-  }
-  return directions;
 }
 
 /* A small run: dead latents come and AuxK goes to work within a few steps. */
@@ -76,15 +37,15 @@ static TrainSpec small_spec(int64_t latents) {
 
 /* Steps [from, past) of the small run; the last report is handed back. */
 static TrainReport run_steps(Train *train, Team *team, int64_t past) {
-  const Planted planted = {40, WIDTH, 3, 77};
-  float *directions = make_directions(&planted);
+  Planted planted;
   float rows[BATCH * WIDTH];
   TrainReport report = {0};
+  planted_open(&planted, 40, WIDTH, 3, 77);
   while (train->step < past) {
-    fill_rows(&planted, directions, train->step * BATCH, BATCH, rows);
+    planted_fill(&planted, train->step * BATCH, BATCH, rows);
     CU_ASSERT_EQUAL(train_step(train, team, rows, 0, &report), OK);
   }
-  MEMORY_FREE(directions);
+  planted_close(&planted);
   return report;
 }
 
