@@ -47,37 +47,51 @@
  *                         attributes: median_best, null_median, null_999, share_40, share_50, share_70
  *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
  *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h
- *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated by spaces, in the order
- *                of their codes, "-" for no status; flags are bits), rows, documents, families (trees with a child)
- *    /pair/C/P            every compared pair (controls as children too):
- *      status [Mc] u8, flags [Mc] u8              of each child relative to P
- *      parent [Mc] u32                            pi(c); parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32
- *      both [Mc] i64, documents [Mc] i64          rows where c and pi(c) fire; documents where c fires
- *      p, p_low, p_high [Mc] f32                  P(parent | child) and its 95 % interval (nan: insufficient evidence)
- *      p_wide [Mc] f32                            the same with the parent among its top 2k
- *      p_child [Mc] f32, lift [Mc] f32            P(child | parent), lift
- *      evidence [Mc] u8                           0 open, 1 no, 2 yes
- *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine [edges] f32, edge_p [edges] f32   the DAG: best
- *                                                 parents (of those in neighbours.h5) at or above the link
- *                         attributes: link, null_median, null_999, median_best, count_STATUS, children (not dead),
- *                         linked (children with an edge), merge_rate and skip_rate (of the children not dead),
- *                         enough (linked children with enough evidence), mean_p, mean_lift (of those, with pi(c)),
- *                         mean_p_all (of all children with enough evidence), forest_edges; where C has a second
- *                         smaller level: tc_1, tc_5 (best parent's best parent agrees with the direct one)
- *    /dictionary/N        levels only: parent_status [M] u8, in_forest [M] u8, root_level [M] u8 (index into attribute
- *                         "levels" of /; 255: dead), root [M] u32, forest_children [M] i64, in_degree [M] i64 (edges of
- *                         the DAG from the next larger level), flags [M] u8 (all of the feature), coverage [M] f64 (share
- *                         of its activation on rows where a forest child fires too; nan: no forest child), token_share
- *                         [M] f64 (of its firings, on the most frequent token)
- *                         attributes: count_STATUS (parent statuses), share_30, median_best, null_median (relative to the
- *                         next smaller level), too_little_text, undertrained (0/1)
- *    /family              trees rooted in the smallest level: root [F] u32, size [F, levels] i64 (features), kept, split, open
- *                         [F, levels] i64 (of these: kept, split, with or without `?`; with `?`), mass [F] f64 (activation sum
- *                         of the root), coverage [F] f64 (of the root), purity [F] f64 (metrics.h), replicated [F] u8 (1: one
- *                         of its features splits in the twin too; 2: no twin)
- *    /replication/T/P/children [Mp, 2] i64        forest children of the features of level P, in the level that T is a twin of
- *                         and in T; attributes of the group: level, parents (not dead), correlation, split_again (parents that split, >= 2
- *                         children, in the level: share that do in T), split_any (share of all parents that split in T)
+ *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated
+ *                by spaces, in the order of their codes, "-" for no status; flags are bits), rows,
+ *                documents, families (trees of more than one feature)
+ *    /pair/C/P            every compared pair (controls as children too), by child:
+ *      status [Mc] u8, flags [Mc] u8            relative to P
+ *      parent [Mc] u32                          pi(c) (4294967295: none)
+ *      parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32
+ *      both [Mc] i64, documents [Mc] i64        rows where c and pi(c) fire; documents of c
+ *      p, p_low, p_high [Mc] f32                P(parent | child) and its 95 % interval (nan:
+ *                                               insufficient evidence)
+ *      p_wide [Mc] f32                          the same with the parent among its top 2k
+ *      p_child [Mc] f32, lift [Mc] f32          P(child | parent), lift
+ *      evidence [Mc] u8                         0 open, 1 no, 2 yes
+ *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine, edge_p [edges] f32
+ *                                               the DAG: parents at or above the link, best first
+ *                                               (of those in neighbours.h5)
+ *      attributes: link, null_median, null_999, median_best, count_STATUS, children (not dead),
+ *                  alive, linked (children with an edge), merge_rate, skip_rate (of `children`),
+ *                  enough (linked children with enough evidence), mean_p, mean_lift (of those, with
+ *                  pi(c)), mean_p_all (all children with enough evidence), forest_edges; where C
+ *                  has two smaller levels and P is the next: tc_1, tc_5 (the best parent's best
+ *                  parent, or one of the best five's, is the direct one)
+ *    /dictionary/N        levels only, by feature:
+ *      parent_status [M] u8, flags [M] u8       as a parent; all flags of the feature
+ *      in_forest [M] u8                         1: its edge to pi(c) is in the forest
+ *      root_level [M] u8, root [M] u32          index into `levels` of / (255: dead)
+ *      forest_children [M] i64, in_degree [M] i64   in_degree: DAG edges from the next larger level
+ *      coverage [M] f64                         share of its activation on rows where a forest child
+ *                                               fires too (nan: no forest child)
+ *      token_share [M] f64                      of its firings, on its most frequent token
+ *      attributes: count_STATUS (parent statuses), share_30, median_best, null_median (relative to
+ *                  the next smaller level), too_little_text, undertrained (0/1)
+ *    /family              trees rooted in the smallest level, also those of one feature:
+ *      root [F] u32, size [F, levels] i64       features of each level
+ *      kept, split, open [F, levels] i64        of these: kept, split (with or without `?`); with `?`
+ *      mass [F] f64, coverage [F] f64           of the root: activation sum, coverage
+ *      purity [F] f64                           metrics.h
+ *      replicated [F] u8                        1: one of its features splits in a twin too; 0: none
+ *                                               does; 2: there is no twin
+ *    /replication/T/P     twin T, by feature of the level P:
+ *      children [Mp, 2] i64                     forest children in the level that T is a twin of,
+ *                                               and in T
+ *      attributes: level (that T is a twin of), parents (not dead), correlation, split_again (of the
+ *                  parents with >= 2 children in the level: share that has in T too), split_any
+ *                  (share of all parents with >= 2 children in T)
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
 #define SCHEMA_DICTIONARY "dictionary 1"
