@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "memory.h"
-#include "progress.h"
 #include "shard.h"
 
 enum { ROUND = 16 }; /* units between two agreements */
@@ -52,14 +51,27 @@ Status desk_write(Desk *desk, const char *key, Text *json) {
   return status;
 }
 
-Status desk_label(const Desk *desk, int dictionary, int64_t id, Pen *pen) {
+Status desk_label_of(const Desk *desk, int dictionary, int64_t id, const uint32_t *label_token,
+                     Pen *pen) {
   Text label = {0};
-  const Status status = names_of(desk->names, desk->atlas, dictionary, id, &label, NULL);
-  if (status == OK) {
-    pen_text(pen, text_chars(&label), label.length);
+  bool is_automatic = false;
+  const Status status =
+      names_label(desk->names, desk->atlas, dictionary, id, label_token, &label, &is_automatic);
+  if (!is_automatic) {
+    pen_open(pen, "[");
+  }
+  pen_text(pen, text_chars(&label), label.length);
+  if (!is_automatic) {
+    pen_close(pen, "]");
   }
   text_clear(&label);
   return status;
+}
+
+Status desk_label(const Desk *desk, int dictionary, int64_t id, Pen *pen) {
+  uint32_t tokens[ATLAS_LABEL_TOKENS];
+  TRY(atlas_labels(desk->atlas, dictionary, id, tokens));
+  return desk_label_of(desk, dictionary, id, tokens, pen);
 }
 
 void desk_share(const AtlasLink *link, Pen *pen) {
@@ -80,18 +92,17 @@ static Status work_round(Desk *desk, Shard *own, DeskUnit unit, void *context) {
   return OK;
 }
 
-Status desk_deal(Desk *desk, const char *what, const char *unit_name, int64_t units, DeskUnit unit,
-                 void *context) {
+Status desk_deal(Desk *desk, int64_t units, DeskUnit unit, void *context) {
   Team *team = desk->atlas->team;
-  Progress progress;
   Shard own = shard_of(units, 1, team->rank, team->size);
   const int64_t most = shard_count(shard_of(units, 1, 0, team->size)); /* rank 0 has the most */
-  progress_open(&progress, team, what, unit_name, units);
   for (int64_t done = 0; done < most; done += ROUND) {
     TRY_ALL(team, work_round(desk, &own, unit, context));
     const int64_t all = (done + ROUND) * team->size;
-    progress_step(&progress, all < units ? all : units);
+    if (desk->progress != NULL) {
+      progress_step(desk->progress, desk->done + (all < units ? all : units));
+    }
   }
-  progress_close(&progress, units);
+  desk->done += units;
   return OK;
 }

@@ -276,7 +276,7 @@ Status finder_write(Desk *desk) {
   MEMORY_FREE(mine.items);
   if (status == OK) {
     Context context = {.postings = &received};
-    status = desk_deal(desk, "search", "buckets", buckets, write_bucket, &context);
+    status = desk_deal(desk, buckets, write_bucket, &context);
   }
   MEMORY_FREE(received.items);
   return status;

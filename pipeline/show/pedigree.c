@@ -125,23 +125,16 @@ static Status write_edge(const Atlas *atlas, const KinNode *node, Pen *pen) {
 static Status write_node(const Desk *desk, const Tree *tree, int64_t index, Pen *pen) {
   const Atlas *atlas = desk->atlas;
   const KinNode *node = &tree->nodes[index];
+  const int dictionary = atlas->of_level[node->level];
   AtlasFeature feature;
-  Text label = {0};
-  bool is_automatic = false;
-  TRY(atlas_feature(atlas, atlas->of_level[node->level], node->id, &feature));
-  const Status status = names_label(desk->names, atlas, atlas->of_level[node->level], node->id,
-                                    feature.label_token, &label, &is_automatic);
+  TRY(atlas_feature(atlas, dictionary, node->id, &feature));
   pen_open(pen, "{");
   pen_key(pen, "l");
   pen_integer(pen, node->level);
   pen_key(pen, "i");
   pen_integer(pen, node->id);
   pen_key(pen, "n");
-  pen_text(pen, text_chars(&label), label.length);
-  text_clear(&label);
-  TRY(status);
-  pen_key(pen, "a");
-  pen_integer(pen, is_automatic ? 1 : 0);
+  TRY(desk_label_of(desk, dictionary, node->id, feature.label_token, pen));
   pen_key(pen, "m");
   pen_real(pen, node->mass, 5);
   pen_key(pen, "k");
@@ -280,8 +273,7 @@ Status pedigree_write(Desk *desk) {
     }
     Context context = {.level = level, .roll = &roll};
     const int64_t latents = desk->atlas->dictionaries[desk->atlas->of_level[level]].latents;
-    status = desk_deal(desk, "trees", "shards", (latents + DESK_FAMILIES - 1) / DESK_FAMILIES,
-                       write_shard, &context);
+    status = desk_deal(desk, (latents + DESK_FAMILIES - 1) / DESK_FAMILIES, write_shard, &context);
   }
   roll_close(&roll);
   return status;

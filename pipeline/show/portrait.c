@@ -61,19 +61,10 @@ static int64_t shown_children(const Portrait *portrait) {
 
 static Status write_head(Portrait *portrait, Pen *pen) {
   const AtlasFeature *feature = &portrait->feature;
-  const Atlas *atlas = portrait->desk->atlas;
-  Text label = {0};
-  bool is_automatic = false;
-  const Status status = names_label(portrait->desk->names, atlas, portrait->dictionary,
-                                    portrait->id, feature->label_token, &label, &is_automatic);
   pen_key(pen, "i");
   pen_integer(pen, portrait->id);
   pen_key(pen, "n");
-  pen_text(pen, text_chars(&label), label.length);
-  text_clear(&label);
-  TRY(status);
-  pen_key(pen, "a");
-  pen_integer(pen, is_automatic ? 1 : 0);
+  TRY(desk_label_of(portrait->desk, portrait->dictionary, portrait->id, feature->label_token, pen));
   pen_key(pen, "s");
   pen_integer(pen, feature->state);
   pen_key(pen, "k");
@@ -417,11 +408,27 @@ static Status write_shard(Desk *desk, int64_t shard, void *context) {
   return status;
 }
 
+static int64_t shards_of(const AtlasDictionary *dictionary) {
+  return (dictionary->latents + DESK_FEATURES - 1) / DESK_FEATURES;
+}
+
 Status portrait_write(Desk *desk) {
-  for (int dictionary = 0; dictionary < desk->atlas->count; ++dictionary) {
-    const int64_t latents = desk->atlas->dictionaries[dictionary].latents;
-    TRY(desk_deal(desk, desk->atlas->dictionaries[dictionary].name, "shards of features",
-                  (latents + DESK_FEATURES - 1) / DESK_FEATURES, write_shard, &dictionary));
+  const Atlas *atlas = desk->atlas;
+  Progress progress;
+  int64_t total = 0;
+  for (int i = 0; i < atlas->count; ++i) {
+    total += shards_of(&atlas->dictionaries[i]);
   }
-  return OK;
+  progress_open(&progress, atlas->team, "features", "shards", total);
+  desk->progress = &progress;
+  desk->done = 0;
+  Status status = OK;
+  for (int i = 0; status == OK && i < atlas->count; ++i) {
+    status = desk_deal(desk, shards_of(&atlas->dictionaries[i]), write_shard, &i);
+  }
+  desk->progress = NULL;
+  if (status == OK) {
+    progress_close(&progress, total);
+  }
+  return status;
 }

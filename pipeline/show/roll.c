@@ -153,17 +153,11 @@ void roll_close(Roll *roll) {
   MEMORY_FREE(roll->order);
 }
 
-/* One row: [root, label, automatic, sizes..., mass, coverage, purity, replicated]. */
+/* One row: [root, label, sizes..., mass, coverage, purity, replicated]. */
 static Status write_row(const Desk *desk, const Roll *roll, int64_t family, Pen *pen) {
-  const int smallest = desk->atlas->of_level[0];
-  Text label = {0};
-  bool is_automatic = false;
-  const Status status =
-      names_of(desk->names, desk->atlas, smallest, roll->root[family], &label, &is_automatic);
   pen_open(pen, "[");
   pen_integer(pen, roll->root[family]);
-  pen_text(pen, text_chars(&label), label.length);
-  pen_integer(pen, is_automatic ? 1 : 0);
+  TRY(desk_label(desk, desk->atlas->of_level[0], roll->root[family], pen));
   for (int64_t level = 0; level < roll->levels; ++level) {
     pen_integer(pen, roll->size[family * roll->levels + level]);
   }
@@ -172,8 +166,7 @@ static Status write_row(const Desk *desk, const Roll *roll, int64_t family, Pen 
   pen_real(pen, roll->purity[family], 4);
   pen_integer(pen, roll->replicated[family]);
   pen_close(pen, "]");
-  text_clear(&label);
-  return status;
+  return OK;
 }
 
 static Status write_rows(Desk *desk, const Roll *roll, const int64_t *order, int64_t first,
@@ -233,12 +226,11 @@ static Status write_sorted(Desk *desk, int64_t unit, void *context) {
 }
 
 static Status write_table(Desk *desk, Roll *roll) {
-  TRY(desk_deal(desk, "table of families", "pages", (roll->count + DESK_ROWS - 1) / DESK_ROWS,
-                write_page, roll));
+  TRY(desk_deal(desk, (roll->count + DESK_ROWS - 1) / DESK_ROWS, write_page, roll));
   if (roll_is_whole(roll)) {
     return OK;
   }
-  return desk_deal(desk, "sorted tables", "tables", 2 * (roll->levels + 5), write_sorted, roll);
+  return desk_deal(desk, 2 * (roll->levels + 5), write_sorted, roll);
 }
 
 Status roll_write(Desk *desk) {

@@ -134,6 +134,7 @@ static Status put_dictionary(const Summary *summary, int index) {
   pen_chars(summary->pen, own->control_of);
   put_count(summary, "latents", own->latents);
   put_count(summary, "level", own->level);
+  put_count(summary, "intervals", shelf_shape(own->columns[ATLAS_INTERVAL_ROW], 1));
   TRY(put_integer(summary, own->codes, "/", "k"));
   TRY(put_real(summary, own->codes, "/", "l0"));
   TRY(put_real(summary, own->codes, "/", "explained_variance"));

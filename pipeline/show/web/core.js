@@ -137,19 +137,21 @@ const PARENT_HELP = {
 };
 const baseOf = status => status.replace(/\?$/, "");
 
+const labelText = value => Array.isArray(value) ? value[0] : value;
+
 const el = {
   id: (dictionary, id, attributes) =>
     h("a", { class: "id", href: "#" + book.id(dictionary, id), ...attributes }, book.id(dictionary, id)),
-  // A label; automatic ones are marked.
-  label: (text, automatic) => {
+  // A label: "text" is automatic (in italics), ["text"] was given by the user.
+  label: value => {
+    const text = labelText(value);
     if (!text) return h("span", { class: "label none" }, "no label");
-    return h("span", { class: automatic ? "label automatic" : "label", title: automatic ? text + " (automatic label)" : text },
-      text);
+    return h("span", { class: Array.isArray(value) ? "label" : "label automatic", title: Array.isArray(value) ? null : "automatic label" }, text);
   },
   status: (status, attributes) => {
     if (!status) return null;
     return h("span", { class: "status s-" + baseOf(status), title: STATUS_HELP[baseOf(status)] ||
-      PARENT_HELP[status], ...attributes }, status.replace("_", " "));
+      PARENT_HELP[status], ...attributes }, status);
   },
   // P(parent | child) as a mark on a line from 0 to 1 with its interval.
   share: ([p, low, high]) => {

@@ -7,14 +7,14 @@ const families = (() => {
 
   const unpack = row => {
     const levels = book.levels().length;
-    const [mass, coverage, purity, replicated] = row.slice(3 + levels);
-    return { root: row[0], label: row[1], automatic: row[2] === 1, sizes: row.slice(3, 3 + levels), mass, coverage, purity,
+    const [mass, coverage, purity, replicated] = row.slice(2 + levels);
+    return { root: row[0], label: row[1], sizes: row.slice(2, 2 + levels), mass, coverage, purity,
       replicated };
   };
 
   const columns = () => [
     { key: "root", name: "root", title: "the feature of the smallest dictionary", of: f => f.root },
-    { key: "label", name: "label", title: "labels are automatic unless they were given", of: f => f.label, isText: true },
+    { key: "label", name: "label", title: "labels are automatic unless they were given", of: f => labelText(f.label), isText: true },
     ...book.levels().map((one, level) => ({ key: "size" + level, name: one.name, title: `features of ${one.name} in the family`,
       isNumber: true, of: f => f.sizes[level] })),
     { key: "mass", name: "mass", title: "sum of the root's activations", isNumber: true, of: f => f.mass },
@@ -65,7 +65,7 @@ const families = (() => {
     const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length > 0) {
       const smallest = book.name(book.ofLevel(0));
-      rows = rows.filter(f => words.every(word => f.label.toLowerCase().includes(word) || `${smallest}/${f.root}`.includes(word)));
+      rows = rows.filter(f => words.every(word => labelText(f.label).toLowerCase().includes(word) || `${smallest}/${f.root}`.includes(word)));
     }
     const column = columns().find(one => one.key === state.column);
     return column && wanted.isWhole ? [...rows].sort(compare(column, state.descending)) : rows;
@@ -88,7 +88,7 @@ const families = (() => {
     const route = `#family/${book.id(smallest, family.root)}`;
     return h("tr", { onclick: event => { if (!event.target.closest("a")) location.hash = route; } },
       h("td", {}, h("a", { class: "id", href: route }, book.id(smallest, family.root))),
-      h("td", { class: "wide" }, el.label(family.label, family.automatic)),
+      h("td", { class: "wide" }, el.label(family.label)),
       family.sizes.map(size => h("td", { class: "number" }, format.count(size))),
       h("td", { class: "number" }, format.mass(family.mass)),
       h("td", { class: "number" }, format.percent(family.coverage)),

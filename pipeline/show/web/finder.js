@@ -44,7 +44,7 @@ const finder = (() => {
     for (const [word, postings] of await cleave.load("search/" + bucketOf(words[0]))) {
       if (!word.startsWith(words[0])) continue;
       for (const [dictionary, id, firings, label] of postings) {
-        const folded = label.toLowerCase();
+        const folded = labelText(label).toLowerCase();
         if (words.slice(1).every(one => folded.includes(one))) {
           const key = dictionary + "/" + id, before = found.get(key);
           const isExact = word === words[0] || (before && before.isExact) || false;
@@ -63,7 +63,7 @@ const finder = (() => {
   };
 
   const line = (result, attributes) => h("a", { href: "#" + book.id(result.dictionary, result.id), ...attributes },
-    h("span", { class: "id" }, book.id(result.dictionary, result.id)), h("span", { class: "label" }, result.label || "no label"),
+    h("span", { class: "id" }, book.id(result.dictionary, result.id)), el.label(result.label),
     h("span", { class: "quiet number" }, format.count(result.firings)));
 
   const start = () => {

@@ -28,17 +28,22 @@ const overview = (() => {
   const tile = (value, name, detail) => h("div", { class: "tile" },
     h("div", { class: "tile-value" }, value), h("div", { class: "tile-name" }, name), detail ? h("div", { class: "quiet" }, detail) : null);
 
+  const replicationTile = one => {
+    const between = `children per feature of ${book.name(one.parent)}, in ${one.level} and in its twin ${book.name(one.twin)}`;
+    if (one.split_again === null) return tile("–", "replication of splits", `${between}: no feature of ${book.name(one.parent)} splits`);
+    return tile(`r = ${format.real(one.correlation, 2)}`, "replication of splits",
+      `${between}; a feature that splits in one does in the other with ${format.percent(one.split_again)}, any feature with ${format.percent(one.split_any)}`);
+  };
+
   const tiles = run => {
-    const replication = run.replication[0];
-    const last = run.pairs.filter(pair => pair.next && !pair.twin && book.dictionary(pair.child).level > 0);
+    const next = run.pairs.filter(pair => pair.next && !book.dictionary(pair.child).control_of);
     return h("div", { class: "tiles" },
-      replication ? tile(h("span", {}, "r = ", format.real(replication.correlation, 2)), "splits replicate",
-        `children per ${book.name(replication.parent)} feature, ${replication.level} against its twin; a parent that splits does so again with ${format.percent(replication.split_again)}, any parent with ${format.percent(replication.split_any)}`)
-        : tile("no twin", "replication unknown", "without a dictionary of another seed the report cannot say which splits are stable"),
+      run.replication.length > 0 ? replicationTile(run.replication[0])
+        : tile("–", "replication of splits", "no dictionary has a twin of another seed, so it is unknown which splits are stable"),
       tile(format.count(run.families.with_children), "families with children", `of ${format.plural(run.families.count, "root")} in ${book.levels()[0].name}` +
-        (replication ? `; ${format.count(run.families.replicated[1])} split in the twin too` : "")),
-      last.map(pair => tile(format.real(pair.mean_p, 2), `mean P(${book.name(pair.parent)} | ${book.name(pair.child)})`,
-        `over ${format.plural(pair.enough, "link")} with enough evidence; mean lift ${format.real(pair.mean_lift, 1)}`)));
+        (run.replication.length > 0 ? `; ${format.count(run.families.replicated[1])} split in the twin too` : "")),
+      next.map(pair => tile(format.real(pair.mean_p, 2), "mean P(parent | child)",
+        `${book.name(pair.child)} → ${book.name(pair.parent)}, over ${format.plural(pair.enough, "link")} with enough evidence; mean lift ${format.real(pair.mean_lift, 1)}`)));
   };
 
   const meter = (value, most, name) => h("span", { class: "meter" },
@@ -149,7 +154,7 @@ const overview = (() => {
     if (levels.length === 0 || names.length === 0) return null;
     return h("section", {}, h("h2", {}, "What becomes of each feature"),
       h("div", { class: "scroll" }, h("table", { class: "figures" },
-        h("thead", {}, h("tr", {}, h("th", {}, ""), names.map(({ name }) => h("th", { scope: "col", title: PARENT_HELP[name] }, name.replace("_", " "))))),
+        h("thead", {}, h("tr", {}, h("th", {}, ""), names.map(({ name }) => h("th", { scope: "col", title: PARENT_HELP[name] }, name)))),
         h("tbody", {}, levels.map(one => h("tr", {}, h("th", { scope: "row" }, one.name),
           names.map(({ code }) => h("td", {}, format.count(one.parents[code]), " ",
             h("span", { class: "quiet" }, format.percent(one.parents[code] / one.latents))))))))));
@@ -174,7 +179,7 @@ const overview = (() => {
       h("ul", { class: "lines" }, rows.map(row => {
         const family = families.unpack(row);
         return h("li", {}, h("a", { href: `#family/${book.id(book.ofLevel(0), family.root)}` },
-          h("span", { class: "id" }, book.id(book.ofLevel(0), family.root)), el.label(family.label, family.automatic), el.sizes(family.sizes)));
+          h("span", { class: "id" }, book.id(book.ofLevel(0), family.root)), el.label(family.label), el.sizes(family.sizes)));
       })), h("p", {}, h("a", { href: "#families" }, "All families")));
   };
 
@@ -187,7 +192,7 @@ const overview = (() => {
       ["model", `${run.source.model} (${run.source.model_hash})`],
       ["rows", `${format.count(run.source.rows)}, ${format.count(run.source.rows_held_out)} of them held out; ${format.count(run.source.tokens)} tokens in contexts of ${run.source.context}`],
       ["left out", `${format.count(run.source.left_out_first)} first positions, ${format.count(run.source.left_out_special)} special tokens, ${format.count(run.source.left_out_norm)} rows of extreme norm (median norm ${format.real(run.source.median_norm, 1)})`],
-      ["labels", run.labels > 0 ? `${format.count(run.labels)} of the user's, the rest automatic` : "automatic: the tokens most over-represented where a feature fires"],
+      ["labels", run.labels > 0 ? `${format.count(run.labels)} given in labels.csv; the others, in italics, are automatic` : "automatic, in italics: the tokens most over-represented where a feature fires"],
       ["cleave", run.version]].map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])),
     h("table", { class: "figures" }, h("tbody", {}, run.files.map(([name, content]) => h("tr", {},
       h("th", { scope: "row" }, name), h("td", {}, h("code", {}, content)))))));

@@ -23,17 +23,18 @@ const strips = (() => {
       const names = ["token"];
       if (i === strip.c) names.push("centre");
       if (without.has(i)) names.push("rowless");
-      if (strength > 0.55) names.push("strong");
+      if (strength > 0.7) names.push("strong");
       if (uncovered && uncovered.has(i)) names.push("uncovered");
       return h("span", {
         class: names.join(" "),
         style: value > 0 ? { backgroundColor: `rgba(255, 128, 0, ${(0.12 + 0.88 * strength).toFixed(3)})` } : {},
         title: value > 0 ? `activation ${value}` : without.has(i) ? "not stored: no activation known" : null,
-      }, visible(text));
+      }, visible(i === 0 ? text.replace(/^ /, "") : text));
     }));
   };
 
-  const kindOf = (strip, intervals) => {
+  const kindOf = (strip, dictionary) => {
+    const intervals = book.dictionary(dictionary).intervals;
     if (strip.k === 0) return "strongest";
     const high = Math.round(100 * (1 - (strip.k - 1) / intervals));
     const low = Math.round(100 * (1 - strip.k / intervals));
@@ -46,15 +47,17 @@ const strips = (() => {
     return most;
   };
 
+  // The activation that a strip was chosen for: its strongest, or that of the row drawn from an interval.
+  const chosenFor = strip => strip.k === 0 ? peak(strip.v) : unpack(strip.v).get(strip.c) || 0;
+
   // A feature's own examples, one below the other.
-  const list = (feature, wanted) => {
-    const intervals = Math.max(1, ...feature.e.map(strip => strip.k));
+  const list = (dictionary, feature, wanted) => {
     const chosen = feature.e.filter(wanted);
     if (chosen.length === 0) return h("p", { class: "quiet" }, "No examples.");
     return h("ol", { class: "examples" }, chosen.map(strip => h("li", {},
       h("span", { class: "example-head" },
-        strip.k === 0 ? null : h("span", { class: "quiet" }, kindOf(strip, intervals)),
-        h("span", { class: "number", title: "strongest activation in this strip" }, peak(strip.v).toPrecision(3)),
+        strip.k === 0 ? null : h("span", { class: "quiet" }, kindOf(strip, dictionary)),
+        h("span", { class: "number", title: "activation" }, chosenFor(strip).toPrecision(3)),
         h("span", { class: "quiet", title: `document ${strip.d}, token ${strip.p}` }, `doc ${strip.d}`)),
       line(strip, strip.v, feature.x))));
   };
@@ -66,15 +69,19 @@ const strips = (() => {
     return new Set(strip.v.filter((_, i) => i % 2 === 0).filter(cell => !covered.has(cell)));
   };
 
-  // Bring the centre token of scrolling strips into the middle, once they are on the page.
+  // Put the centre token of each block of strips into the middle, once they are on the page.
   const centre = root => {
     for (const box of root.querySelectorAll(".same")) {
-      const token = box.querySelector(".centre");
+      const strip = box.querySelector(".strip"), token = strip && strip.querySelector(".centre");
       if (!token) continue;
-      const frame = box.getBoundingClientRect(), place = token.getBoundingClientRect();
-      const head = box.querySelector(".same-id");
-      const taken = head ? head.getBoundingClientRect().width : 0;
-      box.scrollLeft += place.left + place.width / 2 - frame.left - taken - (frame.width - taken) / 2;
+      const start = strip.getBoundingClientRect(), place = token.getBoundingClientRect();
+      const middle = place.left + place.width / 2 - start.left;
+      const half = (box.clientWidth - box.querySelector(".same-id").getBoundingClientRect().width) / 2;
+      for (const one of box.querySelectorAll(".strip")) {
+        one.style.paddingLeft = Math.max(0, half - middle) + "px";
+        one.style.paddingRight = Math.max(0, half - (start.width - middle)) + "px";
+      }
+      box.scrollLeft = Math.max(0, middle - half);
     }
   };
 

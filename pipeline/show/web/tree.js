@@ -17,6 +17,13 @@ const tree = (() => {
 
   const shorten = (text, room) => text.length <= room ? text : text.slice(0, Math.max(1, room - 1)) + "…";
 
+  // Characters of a label that fit into a column, and about how far a node's text reaches.
+  const roomOf = layout => Math.floor((layout.column - 14) / 6.6);
+  const reachOf = (node, layout) => {
+    const name = book.id(book.ofLevel(node.data.l), node.data.i).length;
+    return Math.min(layout.column, 20 + 6.7 * Math.max(name, Math.min(roomOf(layout), (labelText(node.data.n) || "no label").length)));
+  };
+
   const edgeText = node => {
     const share = node.q.length ? `P ${format.short(node.q[0])} [${format.short(node.q[1])}, ${format.short(node.q[2])}]` : "P open";
     return `${format.short(node.c)} · ${share}`;
@@ -25,8 +32,8 @@ const tree = (() => {
   const describe = node => {
     if (node.more) return `${format.count(node.more)} more features`;
     const name = book.id(book.ofLevel(node.l), node.i);
-    if (node.u === undefined) return `${name} ${node.n}, root`;
-    return `${name} ${node.n}, ${book.child(node.s)}, cosine ${format.short(node.c)}` +
+    if (node.u === undefined) return `${name} ${labelText(node.n)}, root`;
+    return `${name} ${labelText(node.n)}, ${book.child(node.s)}, cosine ${format.short(node.c)}` +
       (node.q.length ? `, P(parent | child) ${format.short(node.q[0])} from ${format.short(node.q[1])} to ${format.short(node.q[2])}` : ", too few firings for P");
   };
 
@@ -44,7 +51,6 @@ const tree = (() => {
   };
 
   const drawNodes = (svg, root, layout, mass, select) => {
-    const room = Math.floor((layout.column - 14) / 6.6);
     const items = svg.append("g").selectAll("g").data(root.descendants()).join("g")
       .attr("class", node => node.data.more ? "node more" : "node").attr("transform", node => `translate(${node.x},${node.y})`);
     const real = items.filter(node => !node.data.more);
@@ -60,19 +66,19 @@ const tree = (() => {
       .attr("r", node => 2.5 + 4.5 * Math.sqrt(Math.max(0, node.data.m) / mass));
     items.append("text").attr("class", "node-id").attr("x", 10).attr("y", node => node.data.more ? 4 : -2)
       .text(node => node.data.more ? `${format.count(node.data.more)} more` : book.id(book.ofLevel(node.data.l), node.data.i));
-    real.append("text").attr("class", node => node.data.a ? "node-label automatic" : "node-label").attr("x", 10).attr("y", 11)
-      .text(node => shorten(node.data.n || "no label", room));
+    real.append("text").attr("class", node => Array.isArray(node.data.n) ? "node-label" : "node-label automatic").attr("x", 10).attr("y", 11)
+      .text(node => shorten(labelText(node.data.n) || "no label", roomOf(layout)));
   };
 
   const drawLinks = (svg, root, layout, mass) => {
     const links = root.links();
-    const start = link => link.source.x + layout.column, end = link => link.target.x - 8;
+    const bendAt = link => link.source.x + layout.column, end = link => link.target.x - 8;
     svg.append("g").selectAll("path").data(links).join("path")
       .attr("class", link => link.target.data.more ? "link more" : "link s-" + baseOf(book.child(link.target.data.s)))
       .attr("stroke-width", link => 1 + 3 * Math.sqrt(Math.max(0, link.target.data.m) / mass))
       .attr("d", link => {
-        const from = start(link), bend = from + 26, to = end(link);
-        return `M${from},${link.source.y}C${bend - 8},${link.source.y} ${bend - 18},${link.target.y} ${bend},${link.target.y}L${to},${link.target.y}`;
+        const from = link.source.x + reachOf(link.source, layout), bend = bendAt(link) + 26, to = end(link);
+        return `M${from},${link.source.y}L${bend - 26},${link.source.y}C${bend - 8},${link.source.y} ${bend - 18},${link.target.y} ${bend},${link.target.y}L${to},${link.target.y}`;
       });
     const text = svg.append("g").selectAll("text").data(links.filter(link => !link.target.data.more)).join("text")
       .attr("class", "edge").attr("text-anchor", "end").attr("x", link => end(link) - 6).attr("y", link => link.target.y - 4);
@@ -86,8 +92,8 @@ const tree = (() => {
 
   const draw = (record, width, select) => {
     const root = hierarchy(record);
-    const layout = place(root, Math.max(width, 190 + 310 * Math.max(1, root.height)));
-    const drawn = Math.max(width, 190 + 310 * Math.max(1, root.height));
+    const drawn = Math.max(width, 170 + 290 * Math.max(1, root.height));
+    const layout = place(root, drawn);
     const mass = d3.max(root.descendants().filter(node => !node.data.more), node => node.data.m) || 1;
     const svg = d3.create("svg").attr("class", "tree").attr("width", drawn).attr("height", layout.height + 26).attr("role", "tree").attr("aria-label", "Family tree");
     d3.range(root.height + 1).forEach(depth => svg.append("text").attr("class", "level").attr("x", 10 + depth * (layout.column + layout.gutter)).attr("y", 12)
@@ -98,12 +104,11 @@ const tree = (() => {
     return svg.node();
   };
 
-  const headOf = (dictionary, id, label, note) => [el.id(dictionary, id), " ", h("span", { class: "label" }, label || "no label"),
+  const headOf = (dictionary, id, label, note) => [el.id(dictionary, id), " ", h("span", { class: "label" }, labelText(label) || "no label"),
     note ? h("span", { class: "quiet" }, " ", note) : null];
 
   // The strips of one feature with those of its parent and children on the same tokens.
   const sameTokens = (dictionary, feature, onlyFiring) => {
-    const intervals = Math.max(1, ...feature.e.map(strip => strip.k));
     const level = book.dictionary(dictionary).level;
     const larger = level >= 0 ? book.ofLevel(level + 1) : -1;
     const link = linkBelow(dictionary, feature);
@@ -117,7 +122,7 @@ const tree = (() => {
       });
       const isSilent = feature.ch && strip.cv.every(child => child.length === 0);
       return h("li", {},
-        h("div", { class: "example-head" }, h("span", { class: "quiet" }, strips.kindOf(strip, intervals)),
+        h("div", { class: "example-head" }, h("span", { class: "quiet" }, strips.kindOf(strip, dictionary)),
           h("span", { class: "quiet" }, `doc ${strip.d}`), isSilent ? h("span", { class: "quiet" }, "no child fires here") : null),
         strips.same(strip, rows, feature.ch ? strips.uncoveredOf(strip) : null));
     });
@@ -153,7 +158,7 @@ const tree = (() => {
     };
     const more = h("div", {});
     box.replaceChildren(
-      h("h2", {}, el.id(dictionary, id), " ", el.label(feature.n, feature.a === 1)),
+      h("h2", {}, el.id(dictionary, id), " ", el.label(feature.n)),
       card.lines(dictionary, feature),
       h("h3", {}, feature.ch ? "Which child takes over where" : "Where it fires, and its parent"),
       h("p", { class: "quiet small" }, "The same tokens for each feature. Orange is the activation, full at the feature's maximum.",
@@ -172,7 +177,7 @@ const tree = (() => {
     const [mass, coverage, purity, replicated] = figures;
     const levels = book.levels().slice(root.l);
     return [h("p", { class: "crumb" }, h("a", { href: "#families" }, "Families")),
-      h("h1", {}, h("span", { class: "id" }, book.id(dictionary, root.i)), " ", el.label(root.n, root.a === 1)),
+      h("h1", {}, h("span", { class: "id" }, book.id(dictionary, root.i)), " ", el.label(root.n)),
       h("p", { class: "lead" }, h("span", { class: "big" }, el.sizes(record.z.slice(root.l))), " ",
         h("span", { class: "quiet" }, levels.map(one => one.name).join(" → ")), " ", el.status(book.parent(root.t))),
       h("dl", { class: "facts inline" }, [

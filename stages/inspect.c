@@ -1,0 +1,178 @@
+/* cleave-inspect: one feature, or all features of a text, in the terminal. */
+
+#include "inspect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "atlas.h"
+#include "memory.h"
+#include "names.h"
+
+enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10 };
+
+/* Width of the terminal; COLUMNS, which some shells export, wins. */
+static int64_t columns_of_terminal(void) {
+  struct winsize size = {0};
+  const char *given = getenv("COLUMNS");
+  int64_t columns = given != NULL ? strtol(given, NULL, 10) : 0;
+  if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+    columns = size.ws_col;
+  }
+  columns = columns <= 0 ? COLUMNS_PLAIN : columns;
+  return columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
+}
+
+/* mpirun gives every program a terminal of its own as standard output, whatever its own output is: under mpirun
+ * nothing is known, and marks are plain. */
+static StripStyle style_of_terminal(const Stage *stage) {
+  const char *refused = getenv("NO_COLOR");
+  if (stage_flag(stage, "--colour") != NULL) {
+    return STRIP_COLOUR;
+  }
+  const bool is_plain = (refused != NULL && refused[0] != '\0') ||
+                        getenv("OMPI_COMM_WORLD_SIZE") != NULL || !isatty(STDOUT_FILENO);
+  return is_plain ? STRIP_PLAIN : STRIP_COLOUR;
+}
+
+static Status parse_top(const Stage *stage, int64_t *top) {
+  const char *text = stage_flag(stage, "--top");
+  char *end = NULL;
+  if (text == NULL) {
+    return OK;
+  }
+  *top = strtol(text, &end, 10);
+  if (*end != '\0' || *top < 1 || *top > 1000000) {
+    return RAISE(ERR_USAGE, "--top %s: expected a number from 1", text);
+  }
+  return OK;
+}
+
+/* NAME/ID of a feature of this run. */
+static Status parse_feature(const Atlas *atlas, const char *text, int *dictionary, int64_t *id) {
+  const char *slash = strrchr(text, '/');
+  char *end = NULL, *name = NULL;
+  if (slash == NULL || slash[1] < '0' || slash[1] > '9') {
+    return RAISE(ERR_USAGE, "--feature %s: expected NAME/NUMBER, as 8k/312", text);
+  }
+  *id = strtoll(slash + 1, &end, 10);
+  TRY(memory_copy_text(&name, text));
+  name[slash - text] = '\0';
+  *dictionary = atlas_find(atlas, name);
+  MEMORY_FREE(name);
+  if (*end != '\0' || *dictionary < 0) {
+    return RAISE(ERR_USAGE, "--feature %s: run.yaml declares no such dictionary", text);
+  }
+  if (*id >= atlas->dictionaries[*dictionary].latents) {
+    return RAISE(ERR_USAGE, "--feature %s: the dictionary has features 0 to %lld", text,
+                 (long long)atlas->dictionaries[*dictionary].latents - 1);
+  }
+  return OK;
+}
+
+/* The dictionary that --dictionary names, else the largest level. */
+static Status parse_dictionary(const Stage *stage, const Atlas *atlas, int *dictionary) {
+  const char *name = stage_flag(stage, "--dictionary");
+  *dictionary = name != NULL        ? atlas_find(atlas, name)
+                : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
+                                    : -1;
+  if (*dictionary < 0) {
+    return RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
+                 name != NULL ? name : "");
+  }
+  return OK;
+}
+
+static Status open_atlas(Stage *stage, Atlas *atlas) {
+  const Settings *settings = &stage->settings;
+  AtlasDeclared *declared = NULL;
+  TRY_ALL(&stage->team, MEMORY_NEW(&declared, settings->count, "the declared dictionaries"));
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const DictionarySettings *one = &settings->dictionaries[i];
+    declared[i] =
+        (AtlasDeclared){.name = one->name, .control_of = one->control_of, .latents = one->latents};
+  }
+  const Status status =
+      atlas_open(atlas, &stage->team, settings->run.folder, declared, (int)settings->count, false);
+  MEMORY_FREE(declared);
+  return status;
+}
+
+static Status show_feature(Stage *stage, DossierView *view, Text *out) {
+  int dictionary = 0;
+  int64_t id = 0;
+  view->examples = TOP;
+  TRY_ALL(&stage->team, parse_top(stage, &view->examples));
+  TRY_ALL(&stage->team,
+          parse_feature(view->atlas, stage_flag(stage, "--feature"), &dictionary, &id));
+  TRY_ALL(&stage->team, stage->team.rank == 0 ? dossier_write(view, dictionary, id, out) : OK);
+  return OK;
+}
+
+static Status show_text(Stage *stage, DossierView *view, Text *out) {
+  int dictionary = 0;
+  int64_t most = TOP_TEXT;
+  TRY_ALL(&stage->team, parse_top(stage, &most));
+  TRY_ALL(&stage->team, parse_dictionary(stage, view->atlas, &dictionary));
+  return inspect_text(stage, view, dictionary, stage_flag(stage, "--text"), most, out);
+}
+
+static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
+  const int64_t columns = columns_of_terminal();
+  DossierView view = {.atlas = atlas,
+                      .names = names,
+                      .style = style_of_terminal(stage),
+                      .columns = columns,
+                      .side = columns / 2};
+  Text out = {0};
+  const Status status = stage_flag(stage, "--feature") != NULL ? show_feature(stage, &view, &out)
+                                                               : show_text(stage, &view, &out);
+  if (status == OK && stage->team.rank == 0) {
+    fwrite(text_chars(&out), 1, (size_t)out.length, stdout);
+    fflush(stdout);
+  }
+  text_clear(&out);
+  return status;
+}
+
+static Status run(Stage *stage) {
+  Atlas atlas;
+  Names *names = NULL;
+  const bool is_one =
+      (stage_flag(stage, "--feature") != NULL) != (stage_flag(stage, "--text") != NULL);
+  TRY_ALL(&stage->team, is_one ? OK
+                               : RAISE(ERR_USAGE,
+                                       "say what to show: --feature NAME/NUMBER or "
+                                       "--text \"...\""));
+  TRY(open_atlas(stage, &atlas));
+  Status status = names_open(&names, &atlas, stage->settings.report.labels);
+  status = status == OK ? show(stage, &atlas, names) : status;
+  names_close(&names);
+  atlas_close(&atlas);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
+                                                  &SETTINGS_REPORT, NULL};
+  static const StageFlag FLAGS[] = {
+      {"--feature", "NAME/ID", "this feature: statistics, status, family, examples"},
+      {"--text", "TEXT", "what fires on a text of your own (runs the model)"},
+      {"--dictionary", "NAME", "of --text; the largest level when not given"},
+      {"--top", "N", "strongest examples, or features of a text"},
+      {"--colour", NULL, "24-bit colour under mpirun too, and where the output is no terminal"},
+      {NULL, NULL, NULL}};
+  static const StageSpec SPEC = {
+      .name = "inspect",
+      .purpose = "a feature, or all features of a text, in the terminal",
+      .reads = "activations.h5, codes/*.h5, families.h5 where it is there",
+      .writes = "nothing",
+      .next = "",
+      .sections = SECTIONS,
+      .flags = FLAGS,
+      .run = run};
+  return stage_main(argc, argv, &SPEC);
+}

@@ -1,0 +1,339 @@
+/* All features on a text: model, then dictionary, as harvest and encode do it. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exchange.h"
+#include "glyph.h"
+#include "inspect.h"
+#include "memory.h"
+#include "sae.h"
+#include "schema.h"
+#include "tokenizer.h"
+#include "transformer.h"
+
+enum { AT_A_TOKEN = 3, HEAD = 10 };
+
+/* One firing on the text. */
+typedef struct Firing {
+  int64_t token, latent;
+  double value;
+} Firing;
+
+typedef struct Reading {
+  Stage *stage;
+  Team *team;
+  const DossierView *view;
+  int dictionary;
+  Archive *file; /* the dictionary */
+  int64_t layer, k, width;
+  double scale;
+  Gguf *gguf;
+  Tokenizer *tokenizer;
+  Transformer *transformer;
+  TransformerScratch *scratch;
+  TokenizerIds ids; /* one token in front that is not the text's */
+  float *rows;      /* [ids.count, width] */
+  uint8_t *is_left_out;
+  Sae *sae;
+  SaePicks *picks;
+  Firing *firings; /* of all ranks; by token, strongest first */
+  int64_t count;
+} Reading;
+
+static Status open_dictionary(Reading *reading) {
+  const AtlasDictionary *own = &reading->view->atlas->dictionaries[reading->dictionary];
+  char *path = NULL;
+  TRY_ALL(reading->team, stage_path(reading->stage, &path, "dictionaries/%s.h5", own->name));
+  const Status status =
+      archive_open(reading->team, path, SCHEMA_DICTIONARY, "cleave-train", &reading->file);
+  MEMORY_FREE(path);
+  TRY(status);
+  TRY(archive_get_integer(reading->file, "/", "layer", &reading->layer));
+  TRY(archive_get_integer(reading->file, "/", "k", &reading->k));
+  return archive_get_real(reading->file, "/", "input_scale", &reading->scale);
+}
+
+/* In the stream of a corpus a text stands behind an end token or a begin token. */
+static Status tokenize(Reading *reading, const char *text) {
+  const Tokenizer *tokenizer = reading->tokenizer;
+  const int32_t front = tokenizer_adds_begin(tokenizer) || tokenizer_end(tokenizer) < 0
+                            ? tokenizer_begin(tokenizer)
+                            : tokenizer_end(tokenizer);
+  if (front >= 0) {
+    TRY(MEMORY_RESIZE(&reading->ids.ids, 64, "token ids"));
+    reading->ids.capacity = 64;
+    reading->ids.ids[reading->ids.count++] = front;
+  }
+  TRY(tokenizer_encode(tokenizer, text, (int64_t)strlen(text), &reading->ids));
+  if (reading->ids.count <= (front >= 0 ? 1 : 0)) {
+    return RAISE(ERR_DATA, "--text: there is no text");
+  }
+  return OK;
+}
+
+static Status run_model(Reading *reading, const char *text) {
+  const HarvestSettings *harvest = &reading->stage->settings.harvest;
+  TRY(gguf_open(&reading->gguf, harvest->model));
+  TRY(tokenizer_create(&reading->tokenizer, reading->gguf));
+  TRY(tokenize(reading, text));
+  const TransformerOptions options = {.layers = reading->layer + 1,
+                                      .positions = reading->ids.count};
+  TRY(transformer_create(&reading->transformer, reading->gguf, &options));
+  reading->width = transformer_width(reading->transformer);
+  TRY(transformer_scratch_create(&reading->scratch, reading->transformer, reading->ids.count));
+  TRY(MEMORY_NEW(&reading->rows, reading->ids.count * reading->width, "residual stream"));
+  const TransformerUnit unit = {reading->ids.ids, &reading->ids.count, 1};
+  return transformer_run(reading->scratch, &unit, NULL, reading->rows);
+}
+
+static Status read_weights(Reading *reading) {
+  Archive *file = reading->file;
+  int64_t shape[2], subtract = 0;
+  TRY(archive_shape(file, "/w_enc", ARCHIVE_F32, 2, shape));
+  TRY_ALL(reading->team,
+          shape[1] == reading->width
+              ? OK
+              : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
+                      archive_path(file), (long long)shape[1], (long long)reading->width));
+  TRY_ALL(reading->team, sae_create(&reading->sae, reading->team, shape[0], shape[1]));
+  Sae *sae = reading->sae;
+  const int64_t own = shard_count(sae->own);
+  TRY(archive_get_integer(file, "/", "subtract_b_dec", &subtract));
+  TRY(archive_read(file, "/w_enc", sae->own.first, own, sae->w_enc));
+  TRY(archive_read(file, "/b_enc", sae->own.first, own, sae->b_enc));
+  TRY(archive_read(file, "/b_dec", 0, sae->width, sae->b_dec));
+  sae->subtract_b_dec = subtract != 0;
+  sae_measure(sae);
+  return OK;
+}
+
+/* Positions that harvest leaves out have no meaning for the dictionary: extreme norms, the token in front. */
+static Status mark_left_out(Reading *reading, double median) {
+  const HarvestSettings *harvest = &reading->stage->settings.harvest;
+  TRY(MEMORY_NEW(&reading->is_left_out, reading->ids.count, "marks of tokens"));
+  for (int64_t t = 0; t < reading->ids.count; ++t) {
+    const float *row = reading->rows + t * reading->width;
+    double square = 0;
+    for (int64_t j = 0; j < reading->width; ++j) {
+      square += (double)row[j] * (double)row[j];
+    }
+    reading->is_left_out[t] =
+        (t == 0 && !harvest->first_position) ||
+        (harvest->norm_limit > 0 && sqrt(square) > harvest->norm_limit * median);
+  }
+  return OK;
+}
+
+static Status encode(Reading *reading) {
+  double median = 0;
+  TRY(archive_get_real(reading->view->atlas->activations, "/", "median_norm", &median));
+  TRY_ALL(reading->team, mark_left_out(reading, median));
+  TRY(read_weights(reading));
+  for (int64_t i = 0; i < reading->ids.count * reading->width; ++i) {
+    reading->rows[i] *= (float)reading->scale;
+  }
+  sae_centre(reading->sae, reading->rows, reading->ids.count, reading->rows);
+  TRY_ALL(reading->team, sae_picks_create(&reading->picks, reading->sae, reading->team,
+                                          reading->ids.count, reading->k, reading->k));
+  return sae_select(reading->team, reading->sae, reading->rows, reading->ids.count, reading->picks);
+}
+
+static int by_token(const void *left, const void *right) {
+  const Firing *a = left;
+  const Firing *b = right;
+  if (a->token != b->token) {
+    return a->token < b->token ? -1 : 1;
+  }
+  if (a->value != b->value) {
+    return a->value > b->value ? -1 : 1;
+  }
+  return a->latent < b->latent ? -1 : (a->latent > b->latent ? 1 : 0);
+}
+
+/* This rank's firings on tokens that are not left out. */
+static Status gather_own(const Reading *reading, Firing **own, int64_t *count) {
+  const Hits *hits = &reading->picks->hits;
+  *count = 0;
+  TRY(MEMORY_NEW(own, hits->row_start[hits->rows], "firings on the text"));
+  for (int64_t i = 0; i < hits->row_start[hits->rows]; ++i) {
+    const SaeHit *hit = &hits->by_row[i];
+    if (hit->active && !reading->is_left_out[hit->row]) {
+      (*own)[(*count)++] = (Firing){.token = hit->row,
+                                    .latent = reading->sae->own.first + hit->latent,
+                                    .value = (double)hit->value};
+    }
+  }
+  return OK;
+}
+
+/* counts: [2 * ranks], the second half what exchange_gather needs for one number of each rank. */
+static Status gather_all(Reading *reading, Firing *own, int64_t mine, int64_t *counts) {
+  for (int rank = 0; rank < reading->team->size; ++rank) {
+    counts[reading->team->size + rank] = 1;
+  }
+  exchange_gather(reading->team, &mine, counts + reading->team->size, sizeof(mine), counts);
+  for (int rank = 0; rank < reading->team->size; ++rank) {
+    reading->count += counts[rank];
+  }
+  TRY_ALL(reading->team, MEMORY_NEW(&reading->firings, reading->count, "firings on the text"));
+  exchange_gather(reading->team, own, counts, sizeof(*own), reading->firings);
+  qsort(reading->firings, (size_t)reading->count, sizeof(Firing), by_token);
+  return OK;
+}
+
+static Status gather(Reading *reading) {
+  Firing *own = NULL;
+  int64_t *counts = NULL;
+  int64_t mine = 0;
+  Status status = MEMORY_NEW(&counts, 2 * (int64_t)reading->team->size, "counts of ranks");
+  status = team_agree(reading->team, status == OK ? gather_own(reading, &own, &mine) : status);
+  status = status == OK ? gather_all(reading, own, mine, counts) : status;
+  MEMORY_FREE(counts);
+  MEMORY_FREE(own);
+  return status;
+}
+
+static Status name_latent(const Reading *reading, int64_t latent, Text *line) {
+  const Atlas *atlas = reading->view->atlas;
+  TRY(text_printf(line, "%s/%lld ", atlas->dictionaries[reading->dictionary].name,
+                  (long long)latent));
+  return names_of(reading->view->names, atlas, reading->dictionary, latent, line, NULL);
+}
+
+/* A line a token: what fires there most. */
+static Status write_tokens(const Reading *reading, const Strip *strip, Text *line, Text *out) {
+  int64_t at = 0;
+  for (int64_t t = 0; t < reading->ids.count; ++t) {
+    const StripCell *cell = &strip->cells[t];
+    while (at < reading->count && reading->firings[at].token < t) {
+      ++at;
+    }
+    TRY(glyph_append_line(line, text_chars(&strip->text) + cell->start, cell->length));
+    for (int64_t pad = glyph_columns(text_chars(line), line->length); pad < 16; ++pad) {
+      TRY(text_append(line, " ", 1));
+    }
+    for (int i = 0; i < AT_A_TOKEN && at + i < reading->count; ++i) {
+      const Firing *firing = &reading->firings[at + i];
+      if (firing->token != t) {
+        break;
+      }
+      TRY(text_printf(line, "%s%.3g ", i == 0 ? "" : "   ", firing->value));
+      TRY(name_latent(reading, firing->latent, line));
+    }
+    TRY(reading->is_left_out[t] ? text_printf(line, "(left out, as harvest does)") : OK);
+    TRY(dossier_line(reading->view, line, out));
+  }
+  return OK;
+}
+
+/* The text as a strip of one cell a token. */
+static Status make_strip(const Reading *reading, Strip *strip) {
+  Text piece = {0};
+  TRY(MEMORY_RESIZE(&strip->cells, reading->ids.count, "cells of a strip"));
+  Status status = OK;
+  for (int64_t t = 0; status == OK && t < reading->ids.count; ++t) {
+    StripCell *cell = &strip->cells[strip->count++];
+    *cell = (StripCell){.start = strip->text.length, .has_row = !reading->is_left_out[t]};
+    piece.length = 0;
+    status = tokenizer_piece(reading->tokenizer, reading->ids.ids[t], &piece);
+    status =
+        status == OK ? glyph_append_valid(&strip->text, text_chars(&piece), piece.length) : status;
+    cell->length = strip->text.length - cell->start;
+  }
+  text_clear(&piece);
+  return status;
+}
+
+/* A feature's strongest firing on the text. */
+static int by_value(const void *left, const void *right) {
+  const Firing *a = left;
+  const Firing *b = right;
+  if (a->value != b->value) {
+    return a->value > b->value ? -1 : 1;
+  }
+  return by_token(left, right);
+}
+
+static Status write_feature(const Reading *reading, const Firing *best, Strip *strip, float *values,
+                            Text *line, Text *out) {
+  AtlasFeature feature;
+  memset(values, 0, (size_t)strip->count * sizeof(*values));
+  for (int64_t i = 0; i < reading->count; ++i) {
+    if (reading->firings[i].latent == best->latent) {
+      values[reading->firings[i].token] = (float)reading->firings[i].value;
+    }
+  }
+  TRY(atlas_feature(reading->view->atlas, reading->dictionary, best->latent, &feature));
+  const float most = (float)best->value > feature.maximum ? (float)best->value : feature.maximum;
+  TRY(name_latent(reading, best->latent, line));
+  TRY(dossier_line(reading->view, line, out));
+  strip->centre = best->token;
+  TRY(text_printf(out, "%*.3g  ", HEAD - 2, best->value));
+  TRY(strip_draw(strip, values, most, reading->view->style, reading->view->columns - HEAD, out));
+  return text_append(out, "\n", 1);
+}
+
+static Status write_features(Reading *reading, Strip *strip, int64_t most, Firing *sorted,
+                             float *values, Text *line, Text *out) {
+  memcpy(sorted, reading->firings, (size_t)reading->count * sizeof(*sorted));
+  qsort(sorted, (size_t)reading->count, sizeof(*sorted), by_value);
+  for (int64_t i = 0, shown = 0; i < reading->count && shown < most; ++i) {
+    bool is_new = true;
+    for (int64_t j = 0; j < i && is_new; ++j) {
+      is_new = sorted[j].latent != sorted[i].latent;
+    }
+    if (is_new) {
+      TRY(write_feature(reading, &sorted[i], strip, values, line, out));
+      ++shown;
+    }
+  }
+  return OK;
+}
+
+static Status write_all(Reading *reading, int64_t most, Text *out) {
+  Strip strip = {0};
+  Text line = {0};
+  Firing *sorted = NULL;
+  float *values = NULL;
+  Status status = make_strip(reading, &strip);
+  status = status == OK ? MEMORY_NEW(&sorted, reading->count, "firings by strength") : status;
+  status = status == OK ? MEMORY_NEW(&values, strip.count, "values of a strip") : status;
+  status = status == OK ? write_tokens(reading, &strip, &line, out) : status;
+  status = status == OK ? text_append(out, "\n", 1) : status;
+  status =
+      status == OK ? write_features(reading, &strip, most, sorted, values, &line, out) : status;
+  MEMORY_FREE(values);
+  MEMORY_FREE(sorted);
+  text_clear(&line);
+  strip_clear(&strip);
+  return status;
+}
+
+static Status read_text(Reading *reading, const char *text, int64_t most, Text *out) {
+  TRY(open_dictionary(reading));
+  TRY_ALL(reading->team, run_model(reading, text));
+  TRY(encode(reading));
+  TRY(gather(reading));
+  TRY_ALL(reading->team, write_all(reading, most, out));
+  return OK;
+}
+
+Status inspect_text(Stage *stage, const DossierView *view, int dictionary, const char *text,
+                    int64_t most, Text *out) {
+  Reading reading = {.stage = stage, .team = &stage->team, .view = view, .dictionary = dictionary};
+  const Status status = read_text(&reading, text, most, out);
+  MEMORY_FREE(reading.firings);
+  sae_picks_destroy(&reading.picks);
+  sae_destroy(&reading.sae);
+  MEMORY_FREE(reading.is_left_out);
+  MEMORY_FREE(reading.rows);
+  MEMORY_FREE(reading.ids.ids);
+  transformer_scratch_destroy(&reading.scratch);
+  transformer_destroy(&reading.transformer);
+  tokenizer_destroy(&reading.tokenizer);
+  gguf_close(&reading.gguf);
+  archive_close(&reading.file);
+  return status;
+}
