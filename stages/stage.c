@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "clock.h"
 #include "dense.h"
 #include "exchange.h"
@@ -261,6 +262,7 @@ static void check_balance(Stage *stage) {
 int stage_main(int argc, char **argv, const StageSpec *spec) {
   Stage stage = {.spec = spec, .started = clock_seconds()};
   dense_open();
+  archive_name_core(dense_core());
   if (team_open(&stage.team, &argc, &argv) != OK) {
     fprintf(stderr, "cleave: MPI did not start: %s\n", status_why());
     return ERR_USAGE;
