@@ -6,6 +6,18 @@
 #include "glyph.h"
 #include "memory.h"
 
+static Status check_vocabulary(const FamiliesMembers *members, int64_t bytes) {
+  const int64_t *start = members->vocabulary;
+  for (int64_t t = 0; t < members->tokens; ++t) {
+    if (start[t] < 0 || start[t + 1] < start[t] || start[t + 1] > bytes) {
+      return RAISE(ERR_FORMAT, "%s: token %lld of /vocabulary_start lies outside the bytes",
+                   archive_path(members->run->activations), (long long)t);
+    }
+  }
+  return OK;
+}
+
+/* Without a vocabulary there are no labels. */
 static Status read_vocabulary(FamiliesMembers *members, Archive *activations) {
   int64_t starts = 0, bytes = 0;
   if (!archive_has(activations, "/vocabulary_start")) {
@@ -18,12 +30,7 @@ static Status read_vocabulary(FamiliesMembers *members, Archive *activations) {
   TRY(archive_read(activations, "/vocabulary_start", 0, starts, members->vocabulary));
   TRY(archive_read(activations, "/vocabulary_byte", 0, bytes, members->bytes));
   members->tokens = starts - 1;
-  for (int64_t t = 0; t < members->tokens; ++t) { /* the same on all ranks */
-    if (members->vocabulary[t] < 0 || members->vocabulary[t + 1] < members->vocabulary[t] ||
-        members->vocabulary[t + 1] > bytes) {
-      members->tokens = 0;
-    }
-  }
+  TRY_ALL(members->run->team, check_vocabulary(members, bytes));
   return OK;
 }
 

@@ -72,6 +72,7 @@ static int64_t near_ties(const VerdictCandidate *candidates, int64_t count,
   return near;
 }
 
+/* A parent that fires along without lying near, counted where it is active. */
 static bool has_related(const VerdictCandidate *candidates, int64_t count,
                         const VerdictRules *rules) {
   for (int64_t j = 0; j < count; ++j) {

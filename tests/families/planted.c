@@ -276,18 +276,20 @@ static void draw_special(const Planted *planted, Row *row, int64_t index) {
   }
 }
 
+/* Found features fire with their originals, one of the others now and then. */
 static void draw_twin(Row *row, int64_t index) {
-  for (int64_t id = 0; id < PLANTED_LATENTS[PLANTED_TWIN]; ++id) {
-    const int64_t original = original_of(id);
-    const double drawn = random_uniform(key_of("twin fires", id), (uint64_t)index);
-    for (int64_t e = 0; e < row->count[1]; ++e) {
-      if (row->id[1][e] == original && row->active[1][e] && drawn < 0.9) {
-        fire(row, PLANTED_TWIN, (uint32_t)id, true);
-      }
-    }
-    if (original < 0 && drawn < 0.01) {
+  const int64_t latents = PLANTED_LATENTS[PLANTED_TWIN];
+  const uint64_t key = key_of("twin fires", index);
+  const int64_t stranger = random_below(key, 1000, latents);
+  for (int64_t e = 0; e < row->count[1]; ++e) {
+    const int64_t id = (int64_t)row->id[1][e] * 77 % latents; /* 5 * 77 = 1 modulo 192 */
+    const bool is_found = original_of(id) == (int64_t)row->id[1][e];
+    if (is_found && row->active[1][e] && random_uniform(key, (uint64_t)id) < 0.9) {
       fire(row, PLANTED_TWIN, (uint32_t)id, true);
     }
+  }
+  if (original_of(stranger) < 0) {
+    fire(row, PLANTED_TWIN, (uint32_t)stranger, true);
   }
 }
 

@@ -11,7 +11,7 @@
 
 enum {
   PLANTED_WIDTH = 256,
-  PLANTED_ROWS = 40000,
+  PLANTED_ROWS = 24000,
   PLANTED_DOCUMENT = 100, /* rows of a document */
   PLANTED_LEVELS = 3,
   PLANTED_TWIN = 3, /* index of the twin of level 1 */

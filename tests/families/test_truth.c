@@ -437,5 +437,5 @@ static const CheckFact FACTS[] = {
 };
 
 int main(int argc, char **argv) {
-  return CHECK_MAIN_RANKS(argc, argv, "planted families", FACTS);
+  return CHECK_MAIN_RANKS(argc, argv, "truth", FACTS);
 }
