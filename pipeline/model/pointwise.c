@@ -17,7 +17,7 @@ enum { LANES = 16 };
 
 /* 2^n e^r with |r| <= ln 2 / 2: adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits. The
  * polynomial is Cephes' (public domain): below 2 units in the last place over the whole range. */
-static inline float exponential(float x) {
+static inline __attribute__((always_inline)) float exponential(float x) {
   const float shift = 12582912.0f;
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
@@ -39,25 +39,41 @@ static inline float exponential(float x) {
   return p;
 }
 
-static float largest_of(const float *values, int64_t count) {
-  float largest = values[0];
-  for (int64_t i = 1; i < count; ++i) {
-    largest = values[i] > largest ? values[i] : largest;
+CLONES static float largest_of(const float *values, int64_t count) {
+  float lanes[LANES];
+  int64_t i = 0;
+  for (int lane = 0; lane < LANES; ++lane) {
+    lanes[lane] = values[0];
   }
-  return largest;
+  for (; i + LANES <= count; i += LANES) {
+    for (int lane = 0; lane < LANES; ++lane) {
+      lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
+    }
+  }
+  for (; i < count; ++i) {
+    lanes[0] = values[i] > lanes[0] ? values[i] : lanes[0];
+  }
+  for (int lane = 1; lane < LANES; ++lane) {
+    lanes[0] = lanes[lane] > lanes[0] ? lanes[lane] : lanes[0];
+  }
+  return lanes[0];
 }
 
-CLONES static float exponentials_sum(float *restrict values, int64_t count, float largest) {
+CLONES static void exponentials(float *values, int64_t count, float largest) {
+  for (int64_t i = 0; i < count; ++i) {
+    values[i] = exponential(values[i] - largest);
+  }
+}
+
+CLONES static float sum_of(const float *values, int64_t count) {
   float lanes[LANES] = {0};
   int64_t i = 0;
   for (; i + LANES <= count; i += LANES) {
     for (int lane = 0; lane < LANES; ++lane) {
-      values[i + lane] = exponential(values[i + lane] - largest);
       lanes[lane] += values[i + lane];
     }
   }
   for (int lane = 0; i < count; ++i, ++lane) {
-    values[i] = exponential(values[i] - largest);
     lanes[lane] += values[i];
   }
   for (int half = LANES / 2; half > 0; half /= 2) {
@@ -78,8 +94,8 @@ void pointwise_softmax(float *values, int64_t count) {
   if (count == 0) {
     return;
   }
-  const float sum = exponentials_sum(values, count, largest_of(values, count));
-  scale(values, count, 1.0f / sum);
+  exponentials(values, count, largest_of(values, count));
+  scale(values, count, 1.0f / sum_of(values, count));
 }
 
 CLONES void pointwise_silu(float *restrict gate, const float *restrict up, int64_t count) {
