@@ -342,6 +342,7 @@ static Status append_automatic(const Atlas *atlas, const uint32_t *tokens, Text 
     TRY(names_word(atlas, tokens[i], out));
     if (out->length == start || is_repeated(out, start, starts, lengths, count)) {
       out->length = before;
+      out->bytes[before] = '\0';
       continue;
     }
     starts[count] = start;

@@ -32,7 +32,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: make_toy_run FOLDER [DOCUMENTS]\n");
     return ERR_USAGE;
   }
-  Status status = toy_run_write(&team, argv[1], argc > 2 ? strtol(argv[2], NULL, 10) : 60);
+  Status status =
+      toy_run_write(&team, argv[1], argc > 2 ? strtol(argv[2], NULL, 10) : 60, TOY_TREES);
   status = team_agree(&team, status == OK && team.rank == 0 ? write_yaml(argv[1]) : status);
   team_close(&team);
   return (int)status;

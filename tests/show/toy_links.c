@@ -384,12 +384,26 @@ static Status write_families(Team *team, const char *folder, const ToyLinks *lin
   return archive_finish(&out, NULL);
 }
 
-static Status write_both(Team *team, const char *folder, ToyLinks *links, Sheet *sheet) {
+/* Every feature of the largest level that is not dead becomes a part of one. */
+static void make_hub(ToyPair *pair) {
+  for (int64_t c = 0; c < TOY_DECLARED[pair->child].latents; ++c) {
+    if (pair->status[c] != CHILD_DEAD) {
+      pair->status[c] = CHILD_SPLIT;
+      pair->pi[c] = 0;
+    }
+  }
+}
+
+static Status write_both(Team *team, const char *folder, ToyLinks *links, Sheet *sheet,
+                         ToyShape shape) {
   for (int i = 0; i < TOY_DICTIONARIES; ++i) {
     fill_states(links, i);
   }
   for (int i = 0; i < PAIRS; ++i) {
     fill_pair(links, i);
+  }
+  if (shape == TOY_HUB) {
+    make_hub(&links->pair[2]);
   }
   for (int depth = 0; depth < 3; ++depth) {
     fill_forest(links, depth);
@@ -403,13 +417,13 @@ static Status write_both(Team *team, const char *folder, ToyLinks *links, Sheet 
   return write_families(team, folder, links, sheet);
 }
 
-Status toy_links_write(Team *team, const char *folder, const ToyFacts *facts) {
+Status toy_links_write(Team *team, const char *folder, const ToyFacts *facts, ToyShape shape) {
   ToyLinks *links = NULL;
   Sheet *sheet = NULL;
   TRY(MEMORY_NEW(&links, 1, "toy links"));
   links->facts = facts;
   Status status = MEMORY_NEW(&sheet, 1, "toy datasets");
-  status = status == OK ? write_both(team, folder, links, sheet) : status;
+  status = status == OK ? write_both(team, folder, links, sheet, shape) : status;
   MEMORY_FREE(sheet);
   MEMORY_FREE(links);
   return status;

@@ -41,6 +41,7 @@ typedef struct ToyFacts {
 
 /** Write neighbours.h5 and families.h5.
  *  ranks   collective */
-Status toy_links_write(Team *team, const char *folder, const ToyFacts *facts) MUST_USE;
+Status toy_links_write(Team *team, const char *folder, const ToyFacts *facts,
+                       ToyShape shape) MUST_USE;
 
 #endif

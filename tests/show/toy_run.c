@@ -393,17 +393,17 @@ static Status write_dictionary(const Toy *toy, int dictionary, int64_t *firings,
   return status;
 }
 
-static Status write_files(Toy *toy) {
+static Status write_files(Toy *toy, ToyShape shape) {
   ToyFacts facts;
   char content[17];
   TRY(write_activations(toy, content));
   for (int i = 0; i < TOY_DICTIONARIES; ++i) {
     TRY(write_dictionary(toy, i, facts.firings[i], facts.sum[i]));
   }
-  return toy_links_write(toy->team, toy->folder, &facts);
+  return toy_links_write(toy->team, toy->folder, &facts, shape);
 }
 
-Status toy_run_write(Team *team, const char *folder, int64_t documents) {
+Status toy_run_write(Team *team, const char *folder, int64_t documents, ToyShape shape) {
   Toy *toy = NULL;
   TRY(MEMORY_NEW(&toy, 1, "a toy run"));
   toy->team = team;
@@ -413,7 +413,7 @@ Status toy_run_write(Team *team, const char *folder, int64_t documents) {
   Status status = take(toy);
   if (status == OK) {
     write_text(toy);
-    status = write_files(toy);
+    status = write_files(toy, shape);
   }
   clear(toy);
   MEMORY_FREE(toy);

@@ -16,7 +16,9 @@ extern const AtlasDeclared TOY_DECLARED[TOY_DICTIONARIES];
 
 /** Write the files into `folder`.
  *  ranks     collective
- *  documents in     of 90 tokens each */
-Status toy_run_write(Team *team, const char *folder, int64_t documents) MUST_USE;
+ *  documents in     of 90 tokens each
+ *  shape     in     TOY_TREES: a child belongs to the parent that has its topic; TOY_HUB: all of "256" to 64/0 */
+typedef enum ToyShape { TOY_TREES, TOY_HUB } ToyShape;
+Status toy_run_write(Team *team, const char *folder, int64_t documents, ToyShape shape) MUST_USE;
 
 #endif
