@@ -93,8 +93,10 @@ static Status work(Compare *compare, const char *path) {
 static Status run(Stage *stage) {
   Compare compare = {.stage = stage, .team = &stage->team};
   char *path = NULL;
-  TRY_ALL(compare.team, stage_path(stage, &path, "neighbours.h5"));
-  const Status status = work(&compare, path);
+  Status status = team_agree(compare.team, stage_path(stage, &path, "neighbours.h5"));
+  if (status == OK) {
+    status = work(&compare, path);
+  }
   compare_close(&compare);
   MEMORY_FREE(path);
   return status;

@@ -38,39 +38,44 @@ static Status agree_on_codes(Compare *compare, Dictionary *one) {
 }
 
 /* Without codes the comparison is of geometry alone, which is legal: say so. */
-static Status open_codes(Compare *compare, Dictionary *one) {
-  char *path = NULL;
-  TRY_ALL(compare->team, stage_path(compare->stage, &path, "codes/%s.h5", one->settings->name));
+static Status open_codes(Compare *compare, Dictionary *one, const char *path) {
   const bool is_there = compare->team->rank == 0 && access(path, F_OK) == 0;
-  Status status = OK;
-  if (team_any(compare->team, is_there)) {
-    status = archive_open(compare->team, path, SCHEMA_CODES, "cleave-encode", &one->codes);
-  } else {
+  if (!team_any(compare->team, is_there)) {
     log_info("%s: not encoded, so only rows of zero norm count as dead", one->settings->name);
+    return OK;
   }
-  MEMORY_FREE(path);
-  if (status == OK && one->codes != NULL) {
-    status = agree_on_codes(compare, one);
-  }
-  return status;
+  TRY(archive_open(compare->team, path, SCHEMA_CODES, "cleave-encode", &one->codes));
+  return agree_on_codes(compare, one);
+}
+
+static Status open_file(Compare *compare, Dictionary *one, const char *path) {
+  TRY(archive_open(compare->team, path, SCHEMA_DICTIONARY, "cleave-train", &one->file));
+  int64_t shape[2];
+  TRY(archive_shape(one->file, "/w_dec", ARCHIVE_F32, 2, shape));
+  one->latents = shape[0];
+  one->width = shape[1];
+  return team_agree(compare->team, check_shape(compare, one));
 }
 
 static Status open_dictionary(Compare *compare, int64_t index) {
   Dictionary *one = &compare->dictionaries[index];
   one->settings = &compare->stage->settings.dictionaries[index];
-  char *path = NULL;
-  TRY_ALL(compare->team,
-          stage_path(compare->stage, &path, "dictionaries/%s.h5", one->settings->name));
-  const Status status =
-      archive_open(compare->team, path, SCHEMA_DICTIONARY, "cleave-train", &one->file);
-  MEMORY_FREE(path);
-  TRY(status);
-  int64_t shape[2];
-  TRY(archive_shape(one->file, "/w_dec", ARCHIVE_F32, 2, shape));
-  one->latents = shape[0];
-  one->width = shape[1];
-  TRY_ALL(compare->team, check_shape(compare, one));
-  return open_codes(compare, one);
+  char *file = NULL;
+  char *codes = NULL;
+  Status status = stage_path(compare->stage, &file, "dictionaries/%s.h5", one->settings->name);
+  if (status == OK) {
+    status = stage_path(compare->stage, &codes, "codes/%s.h5", one->settings->name);
+  }
+  status = team_agree(compare->team, status);
+  if (status == OK) {
+    status = open_file(compare, one, file);
+  }
+  if (status == OK) {
+    status = open_codes(compare, one, codes);
+  }
+  MEMORY_FREE(file);
+  MEMORY_FREE(codes);
+  return status;
 }
 
 Status compare_open(Compare *compare) {

@@ -214,8 +214,10 @@ static Status print_codes(Stage *stage, Archive *codes, const char *name) {
 static Status print_row(Stage *stage, const char *name) {
   char *path = NULL;
   Archive *codes = NULL;
-  TRY_ALL(&stage->team, stage_path(stage, &path, "codes/%s.h5", name));
-  Status status = archive_open(&stage->team, path, SCHEMA_CODES, "cleave-encode", &codes);
+  Status status = team_agree(&stage->team, stage_path(stage, &path, "codes/%s.h5", name));
+  if (status == OK) {
+    status = archive_open(&stage->team, path, SCHEMA_CODES, "cleave-encode", &codes);
+  }
   MEMORY_FREE(path);
   if (status == OK) {
     status = print_codes(stage, codes, name);
@@ -265,8 +267,10 @@ static Status run(Stage *stage) {
   TRY_ALL(&stage->team, check_only(stage));
   EncodeRows rows = {0};
   char *path = NULL;
-  TRY_ALL(&stage->team, stage_path(stage, &path, "activations.h5"));
-  const Status status = encode_each(stage, &rows, path);
+  Status status = team_agree(&stage->team, stage_path(stage, &path, "activations.h5"));
+  if (status == OK) {
+    status = encode_each(stage, &rows, path);
+  }
   encode_rows_close(&rows);
   MEMORY_FREE(path);
   TRY(status);

@@ -8,9 +8,7 @@
 #include "memory.h"
 #include "threads.h"
 
-Status spread_mean(Team *team, const Directions *rows, float *mean) {
-  int64_t *sums = NULL;
-  TRY_ALL(team, MEMORY_NEW(&sums, rows->width, "sum of a dictionary's rows"));
+static void mean_of(Team *team, const Directions *rows, int64_t *sums, float *mean) {
   /* Coordinates of unit rows are at most 1 (and a rounding). */
   const double scale = fixed_scale(2.0 * (double)rows->latents);
   for (int64_t i = 0; i < shard_count(rows->own); i++) {
@@ -23,8 +21,17 @@ Status spread_mean(Team *team, const Directions *rows, float *mean) {
   for (int64_t j = 0; j < rows->width; j++) {
     mean[j] = alive > 0 ? (float)(fixed_to(sums[j], scale) / (double)alive) : 0.0F;
   }
+}
+
+Status spread_mean(Team *team, const Directions *rows, float *mean) {
+  int64_t *sums = NULL;
+  const Status status =
+      team_agree(team, MEMORY_NEW(&sums, rows->width, "sum of a dictionary's rows"));
+  if (status == OK) {
+    mean_of(team, rows, sums, mean);
+  }
   MEMORY_FREE(sums);
-  return OK;
+  return status;
 }
 
 /** The Gram matrix of one block of rows, column by column: a unit of work is one row of the
@@ -110,8 +117,11 @@ Status spread_dimension(Team *team, const Directions *rows, const float *mean, d
   Gram gram = {.width = rows->width,
                .block = shard_latent_block(rows->latents),
                .scale = fixed_scale(4.0 * (double)rows->latents)};
-  TRY_ALL(team, MEMORY_NEW(&gram.sums, gram.width * gram.width, "covariance of a dictionary"));
-  const Status status = team_agree(team, gram_sum(rows, mean, &gram));
+  Status status = MEMORY_NEW(&gram.sums, gram.width * gram.width, "covariance of a dictionary");
+  if (status == OK) {
+    status = gram_sum(rows, mean, &gram);
+  }
+  status = team_agree(team, status);
   if (status == OK) {
     exchange_sum(team, gram.sums, gram.width * gram.width);
     *out = gram_dimension(&gram);

@@ -72,10 +72,13 @@ static Status take(Encode *encode) {
 Status encode_create(Encode **out, Team *team, const EncodeSetup *setup) {
   Encode *encode = NULL;
   *out = NULL;
-  TRY_ALL(team, MEMORY_NEW(&encode, 1, "an encoding"));
-  encode->team = team;
-  encode->setup = *setup;
-  const Status status = team_agree(team, take(encode));
+  Status status = MEMORY_NEW(&encode, 1, "an encoding");
+  if (status == OK) {
+    encode->team = team;
+    encode->setup = *setup;
+    status = take(encode);
+  }
+  status = team_agree(team, status);
   if (status != OK) {
     encode_destroy(&encode);
     return status;
