@@ -29,6 +29,18 @@ static Status check_length(const EncodeRows *rows, const char *name, int64_t len
   return OK;
 }
 
+/* Codes name rows by 32 bits. */
+static Status check_count(const EncodeRows *rows) {
+  if (rows->rows == 0) {
+    return RAISE(ERR_DATA, "%s has no rows", archive_path(rows->file));
+  }
+  if (rows->rows >= UINT32_MAX) {
+    return RAISE(ERR_UNSUPPORTED, "%s has %lld rows: codes are limited to 4294967294",
+                 archive_path(rows->file), (long long)rows->rows);
+  }
+  return OK;
+}
+
 static Status measure_file(EncodeRows *rows) {
   int64_t shape[2], tokens, documents, starts;
   rows->is_bf16 = archive_is(rows->file, "/activation", ARCHIVE_BF16);
@@ -36,6 +48,7 @@ static Status measure_file(EncodeRows *rows) {
                     shape));
   rows->rows = shape[0];
   rows->width = shape[1];
+  TRY_ALL(rows->team, check_count(rows));
   TRY(archive_shape(rows->file, "/token", ARCHIVE_U32, 1, &tokens));
   TRY(archive_shape(rows->file, "/document", ARCHIVE_U32, 1, &documents));
   TRY_ALL(rows->team, check_length(rows, "/token", tokens));

@@ -36,15 +36,18 @@
  *    /label_token         [M, 5] u32              tokens most over-represented where it fires, best first (none: 4294967295)
  *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first (-1: none)
  *    attributes: stamp, name, dictionary, activations (content checksums), rows, k, l0, dead_share, unseen_share,
- *                explained_variance (held-out rows), share_30 (alive features with at least 30 firings)
+ *                explained_variance (held-out rows; relative to /mean), share_30 (alive features with at least 30
+ *                firings), warning ("too little text" where share_30 < 0.70, else "")
  *  neighbours.h5            groups /pair/CHILD/PARENT (CHILD larger, or a control), /self/NAME, /dictionary/NAME
  *    /dictionary/NAME/state [M] u8                0 dead, 1 unseen, 2 alive;   attributes: latents, role, control_of,
  *                                                 effective_dimension
  *    /pair/C/P/parent_id  [Mc, K] u32             best parents of each child, descending cosine (4294967295: none)
- *    /pair/C/P/cosine, cosine_centred, encoder_cosine  [Mc, K] f32
+ *    /pair/C/P/cosine, cosine_centred, encoder_cosine  [Mc, K] f32   (nan: no parent)
  *    /pair/C/P/child_id   [Mp, K] u32, /pair/C/P/child_cosine [Mp, K] f32   best children of each parent
  *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1] (below 0: first)
- *                         attributes: median_best, null_median, null_999, share_40, share_50, share_70
+ *                         attributes: median_best (nan: no alive child has a parent), null_dimension (the smaller
+ *                         effective dimension, rounded), null_median, null_999, share_40, share_50, share_70,
+ *                         warning ("undertrained" where median_best - null_median < 0.04, else "")
  *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
  *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h
  *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated
