@@ -24,14 +24,6 @@ set(CMAKE_C_EXTENSIONS OFF)
 # that points upward does not compile.
 function(add_floor name)
   cmake_parse_arguments(FLOOR "" "" "FILES;USES" ${ARGN})
-  foreach(file IN LISTS FLOOR_FILES) # BRING-UP
-    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file}) # BRING-UP
-      list(REMOVE_ITEM FLOOR_FILES ${file}) # BRING-UP
-    endif() # BRING-UP
-  endforeach() # BRING-UP
-  if(NOT FLOOR_FILES) # BRING-UP
-    list(APPEND FLOOR_FILES ${CMAKE_SOURCE_DIR}/pipeline/base/clock.c) # BRING-UP
-  endif() # BRING-UP
   add_library(${name} STATIC ${FLOOR_FILES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/include/${name})
   target_link_libraries(${name} PUBLIC cleave_flags ${FLOOR_USES})
@@ -43,6 +35,7 @@ function(add_stage name)
   add_executable(${name} ${STAGE_FILES})
   target_link_libraries(${name} PRIVATE ${STAGE_USES} m)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
 endfunction()
 
 # add_check(STEM LINK floor ... [RANKS 1 2 3 4] [TIMEOUT seconds] [FILES more.c])

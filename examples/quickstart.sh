@@ -14,7 +14,7 @@ installed=$(now)
 examples/get_model.sh >/dev/null
 fetched=$(now)
 cmake --preset release >/dev/null
-cmake --build --preset release -- --no-print-directory | tail -n 1
+cmake --build --preset release --target programs | tail -n 1
 built=$(now)
 mkdir -p run/quickstart
 examples/quickstart_text.py run/quickstart/text.jsonl

@@ -211,6 +211,7 @@ static Status cut(SplitterCutter *cutter, int level, const char *text, int64_t l
   if (level == cutter->splitter->count) {
     return length > 0 ? word(context, text, length) : OK;
   }
+  ASSERT(level < PATTERNS);
   int64_t from = 0;
   while (from < length) {
     int64_t first = length, past = length;
