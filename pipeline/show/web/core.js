@@ -49,8 +49,13 @@ const h = (name, attributes, ...children) => {
     else if (key === "style") Object.assign(element.style, value);
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat(4).filter(child => child !== null && child !== undefined && child !== false));
+  fill(element, children);
   return element;
+};
+
+// Put children in the place of an element's own; nothing and lists are fine.
+const fill = (element, ...children) => {
+  element.replaceChildren(...children.flat(4).filter(child => child !== null && child !== undefined && child !== false));
 };
 
 const format = {

@@ -115,7 +115,7 @@ const families = (() => {
       const chosen = select(wanted);
       const total = wanted.isPage ? wanted.total : chosen.length;
       const shown = wanted.isPage ? chosen : chosen.slice(state.page * PAGE, (state.page + 1) * PAGE);
-      body.replaceChildren(
+      fill(body,
         h("p", { class: "quiet", role: "status" }, wanted.isPage ? wanted.note : format.plural(total, "family", "families") + (wanted.note ? ": " + wanted.note : "")),
         h("div", { class: "scroll" }, h("table", { class: "listing" },
           h("thead", {}, h("tr", {}, columns().map(column => headCell(column, redraw)))),
@@ -124,7 +124,7 @@ const families = (() => {
       const again = focus && focus !== "filter" && body.querySelector(`[data-column="${focus}"]`);
       if (again) again.focus();
     };
-    main.replaceChildren(h("h1", {}, "Families"),
+    fill(main, h("h1", {}, "Families"),
       h("p", { class: "lead" }, `Each family is a feature of ${book.levels()[0].name} with the features of the larger dictionaries that it became.`),
       cleave.run.families.whole ? h("input", { type: "search", class: "filter", placeholder: "Filter by label or id", "aria-label": "Filter families by label or id",
         value: state.filter, oninput: event => { state.filter = event.target.value; state.page = 0; redraw("filter"); } }) : null,
@@ -138,7 +138,7 @@ const families = (() => {
     const codes = names.map((name, code) => ({ name, code })).filter(one => one.name && baseOf(one.name) === status && cleave.run.pairs[pair].counts[one.code] > 0);
     const lists = await Promise.all(codes.map(async one => ({ ...one, rows: await cleave.load(`status/${pair}/${one.code}`) })));
     const { child, parent, counts } = cleave.run.pairs[pair];
-    main.replaceChildren(h("h1", {}, el.status(status), ` ${book.name(child)} → ${book.name(parent)}`),
+    fill(main, h("h1", {}, el.status(status), ` ${book.name(child)} → ${book.name(parent)}`),
       h("p", { class: "lead" }, STATUS_HELP[status] || ""),
       lists.length === 0 ? h("p", { class: "quiet" }, "None.") : null,
       lists.map(({ name, code, rows }) => h("section", {},

@@ -63,11 +63,11 @@ const card = (() => {
   const examples = (dictionary, feature) => {
     const hasRelatives = feature.ch || tree.linkBelow(dictionary, feature);
     const box = h("div", {});
-    const plain = () => box.replaceChildren(h("h2", {}, "Strongest examples"), strips.list(dictionary, feature, strip => strip.k === 0),
+    const plain = () => fill(box, h("h2", {}, "Strongest examples"), strips.list(dictionary, feature, strip => strip.k === 0),
       h("h2", {}, "Examples by strength"), h("p", { class: "quiet small" }, "One from each interval of the activation, drawn at random; percent of the maximum."),
       strips.list(dictionary, feature, strip => strip.k > 0));
     const compared = () => {
-      box.replaceChildren(h("h2", {}, "The same tokens for parent and children"), h("ol", { class: "same-list" }, tree.sameTokens(dictionary, feature, true)));
+      fill(box, h("h2", {}, "The same tokens for parent and children"), h("ol", { class: "same-list" }, tree.sameTokens(dictionary, feature, true)));
       strips.centre(box);
     };
     plain();
@@ -88,14 +88,13 @@ const card = (() => {
     const own = book.dictionary(dictionary);
     if (id >= own.latents) throw new Error(`${own.name} has features 0 to ${format.count(own.latents - 1)}; there is no ${id}.`);
     const feature = await fetchFeature(dictionary, id);
-    main.replaceChildren(...[familyLine(dictionary, feature),
+    fill(main, familyLine(dictionary, feature),
       h("h1", {}, h("span", { class: "id" }, book.id(dictionary, id)), " ", el.label(feature.n),
         !Array.isArray(feature.n) && feature.n ? h("span", { class: "tag" }, "automatic") : null),
       lines(dictionary, feature), own.control_of ? h("p", { class: "quiet" }, `${own.name} is a twin of ${own.control_of}: another seed, no part of any family.`) : null,
       h("div", { class: "columns" },
         h("div", {}, feature.e ? examples(dictionary, feature) : h("p", { class: "quiet" }, "It never fires, so there are no examples.")),
-        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), childList(dictionary, feature), otherLinks(dictionary, feature), neighbours(dictionary, feature)))]
-      .filter(Boolean));
+        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), childList(dictionary, feature), otherLinks(dictionary, feature), neighbours(dictionary, feature))));
   };
 
   return { show, lines };

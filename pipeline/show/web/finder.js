@@ -84,7 +84,7 @@ const finder = (() => {
       if (mine !== turn) return;
       if (!input.value.trim()) { close(); return; }
       at = -1;
-      list.replaceChildren(...results.slice(0, 12).map((result, i) => line(result, { role: "option", id: "found-" + i, "aria-selected": "false", tabindex: "-1" })),
+      fill(list, results.slice(0, 12).map((result, i) => line(result, { role: "option", id: "found-" + i, "aria-selected": "false", tabindex: "-1" })),
         h("p", { class: "quiet small" }, results.length === 0 ? "Nothing found. Words are searched by their beginning." : results.length > 12 ? `${results.length} found: press Enter for all` : ""));
       list.hidden = false;
       input.setAttribute("aria-expanded", "true");
@@ -109,7 +109,7 @@ const finder = (() => {
 
   const show = async (main, query) => {
     const results = await search(query);
-    main.replaceChildren(h("h1", {}, "Search: ", query),
+    fill(main, h("h1", {}, "Search: ", query),
       h("p", { class: "quiet" }, results.length === 0 ? "Nothing found. Labels are searched word by word, by the beginning of the word." : format.plural(results.length, "feature") + ", most firings first; a word lists at most 100"),
       h("ul", { class: "lines" }, results.map(result => h("li", {}, line(result)))));
   };

@@ -199,7 +199,7 @@ const overview = (() => {
 
   const show = async main => {
     const run = cleave.run;
-    main.replaceChildren(h("h1", {}, run.title), source(run), notices(run), tiles(run), h("div", { id: "largest" }),
+    fill(main, h("h1", {}, run.title), source(run), notices(run), tiles(run), h("div", { id: "largest" }),
       dictionaries(run), pairs(run), parents(run), replication(run), glossary(), provenance(run));
     main.querySelector("#largest").replaceWith(await largest());
   };

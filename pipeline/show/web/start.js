@@ -34,7 +34,7 @@
       if (link.dataset.view === view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    await shown.catch(error => main.replaceChildren(reportError(error)));
+    await shown.catch(error => fill(main, reportError(error)));
     window.scrollTo(0, 0);
     document.documentElement.dataset.ready = location.hash || "#";
   };
@@ -60,5 +60,5 @@
     finder.start();
     window.addEventListener("hashchange", route);
     return route();
-  }).catch(error => main.replaceChildren(reportError(error)));
+  }).catch(error => fill(main, reportError(error)));
 })();

@@ -55,9 +55,11 @@ const tree = (() => {
       .attr("class", node => node.data.more ? "node more" : "node").attr("transform", node => `translate(${node.x},${node.y})`);
     const real = items.filter(node => !node.data.more);
     real.attr("tabindex", 0).attr("role", "treeitem").attr("aria-label", node => describe(node.data)).attr("data-node", node => node.data.index)
-      .on("click", (_, node) => select(node.data))
-      .on("keydown", (event, node) => {
-        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); select(node.data); }
+      .each(function (node) { // not selection.on(): its arguments differ between versions of d3
+        this.addEventListener("click", () => select(node.data));
+        this.addEventListener("keydown", event => {
+          if (event.key === "Enter" || event.key === " ") { event.preventDefault(); select(node.data); }
+        });
       });
     items.append("title").text(node => describe(node.data) + (node.data.more ? ", in features.csv" : `, mass ${format.mass(node.data.m)}`));
     items.append("rect").attr("class", "hit").attr("x", -8).attr("y", -ROW / 2 + 1).attr("height", ROW - 2).attr("rx", 4)
@@ -112,7 +114,7 @@ const tree = (() => {
     const level = book.dictionary(dictionary).level;
     const larger = level >= 0 ? book.ofLevel(level + 1) : -1;
     const link = linkBelow(dictionary, feature);
-    return feature.e.map(strip => {
+    return (feature.e || []).map(strip => {
       const rows = [];
       if (link && strip.pv) rows.push({ head: headOf(link.d, link.p, link.n, "parent"), pairs: strip.pv, maximum: link.x });
       rows.push({ head: headOf(dictionary, feature.i, feature.n), pairs: strip.v, maximum: feature.x, isOwn: true });
@@ -133,7 +135,7 @@ const tree = (() => {
     const larger = book.ofLevel(book.dictionary(dictionary).level + 1);
     const children = await Promise.all(feature.ch.map(child => fetchFeature(larger, child[0])));
     return children.map(child => {
-      const strip = child.e.find(one => one.k === 0);
+      const strip = (child.e || []).find(one => one.k === 0);
       if (!strip) return null;
       const parentHolds = linkBelow(larger, child);
       return h("li", {}, strips.same(strip, [
@@ -151,13 +153,13 @@ const tree = (() => {
   const panel = async (box, dictionary, id) => {
     const feature = await fetchFeature(dictionary, id);
     const list = h("ol", { class: "same-list" });
-    const toggle = h("input", { type: "checkbox", onchange: () => fill() });
-    const fill = () => {
-      list.replaceChildren(...sameTokens(dictionary, feature, !toggle.checked));
+    const toggle = h("input", { type: "checkbox", onchange: () => refresh() });
+    const refresh = () => {
+      fill(list, sameTokens(dictionary, feature, !toggle.checked));
       strips.centre(list);
     };
     const more = h("div", {});
-    box.replaceChildren(
+    fill(box,
       h("h2", {}, el.id(dictionary, id), " ", el.label(feature.n)),
       card.lines(dictionary, feature),
       h("h3", {}, feature.ch ? "Which child takes over where" : "Where it fires, and its parent"),
@@ -165,7 +167,7 @@ const tree = (() => {
         feature.ch ? " Dotted underline: the feature fires and none of the children shown does." : ""),
       feature.ch ? h("label", { class: "toggle" }, toggle, " show silent children too") : null,
       list, more);
-    fill();
+    refresh();
     if (feature.ch) {
       more.append(h("h3", {}, "Each child's strongest example, and the parent there"), h("ol", { class: "same-list" }, await childrenStrips(dictionary, feature)));
       strips.centre(more);
@@ -197,9 +199,9 @@ const tree = (() => {
       box.querySelectorAll(".node.selected").forEach(one => one.classList.remove("selected"));
       const element = box.querySelector(`[data-node="${node.index}"]`);
       if (element) element.classList.add("selected");
-      panel(below, book.ofLevel(node.l), node.i).catch(error => below.replaceChildren(reportError(error)));
+      panel(below, book.ofLevel(node.l), node.i).catch(error => fill(below, reportError(error)));
     };
-    main.replaceChildren(...heading(dictionary, record, figures), box, below);
+    fill(main, heading(dictionary, record, figures), box, below);
     box.append(draw(record, box.clientWidth - 2, select));
     select({ ...record.v[0], index: 0 });
   };
