@@ -5,45 +5,59 @@
 #include "log.h"
 #include "memory.h"
 
-static const char *const TABLES[] = {"features.csv", "families.csv", "families.jsonl"};
-
-static Status is_there(const Stage *stage, const char *name, bool *found) {
-  char *path = NULL;
-  TRY(stage_path(stage, &path, "%s", name));
-  *found = access(path, F_OK) == 0;
-  MEMORY_FREE(path);
+/* Is there no table missing? On the rank that looks. */
+static Status has_tables(const Stage *stage, bool *has_all) {
+  for (int which = 0; which < FAMILIES_TABLES; ++which) {
+    char *path = NULL;
+    TRY(stage_path(stage, &path, "%s", FAMILIES_TABLE[which]));
+    *has_all = *has_all && access(path, F_OK) == 0;
+    MEMORY_FREE(path);
+  }
   return OK;
 }
 
-/* families.h5 is written last, so it vouches for the tables, unless somebody removed one. */
+/* The tables get their names after families.h5: where one is missing, all are made again. */
 static Status claim(FamiliesRun *run, const Stamp *stamp, const char *path, bool *go) {
   Stage *stage = run->stage;
-  TRY(stage_claim(stage, stamp, path, go));
   bool has_all = true;
-  for (size_t i = 0; i < sizeof TABLES / sizeof TABLES[0]; ++i) {
-    bool found = true;
-    TRY_ALL(run->team, run->team->rank == 0 ? is_there(stage, TABLES[i], &found) : OK);
-    has_all = has_all && !team_any(run->team, !found);
-  }
-  if (!*go && !stage->is_check && !has_all) {
+  TRY(stage_claim(stage, stamp, path, go));
+  TRY_ALL(run->team, run->team->rank == 0 ? has_tables(stage, &has_all) : OK);
+  if (team_any(run->team, !has_all) && !*go && !stage->is_check) {
     log_info("a table is missing: all are made again");
     *go = true;
   }
   return OK;
 }
 
+/* Tables of an earlier run must not stand beside a newer families.h5. */
+static Status remove_tables(const Stage *stage) {
+  for (int which = 0; which < FAMILIES_TABLES; ++which) {
+    char *path = NULL;
+    TRY(stage_path(stage, &path, "%s", FAMILIES_TABLE[which]));
+    (void)unlink(path);
+    MEMORY_FREE(path);
+  }
+  return OK;
+}
+
+static Status write_all(FamiliesRun *run, const FamiliesMembers *members, FamiliesTables *tables,
+                        const char *path, const Stamp *stamp) {
+  TRY(families_tables_make(tables, run, members));
+  TRY(families_say(run, members));
+  TRY_ALL(run->team, run->team->rank == 0 ? remove_tables(run->stage) : OK);
+  TRY(families_write(run, path, stamp));
+  stage_wrote(run->stage, path);
+  return families_tables_publish(tables, run);
+}
+
 static Status publish(FamiliesRun *run, const char *path, const Stamp *stamp) {
   FamiliesMembers members = {0};
+  FamiliesTables tables = {0};
   Status status = families_members_open(&members, run);
   if (status == OK) {
-    status = families_write_tables(run, &members);
+    status = write_all(run, &members, &tables, path, stamp);
   }
-  if (status == OK) {
-    status = families_write(run, path, stamp);
-  }
-  if (status == OK) {
-    status = families_say(run, &members);
-  }
+  families_tables_abandon(&tables);
   families_members_close(&members);
   return status;
 }
@@ -60,9 +74,7 @@ static Status work(FamiliesRun *run, const char *path) {
   TRY(families_link_levels(run));
   TRY(families_count_tokens(run));
   TRY(families_grow_trees(run));
-  TRY(publish(run, path, &stamp));
-  stage_wrote(run->stage, path);
-  return OK;
+  return publish(run, path, &stamp);
 }
 
 static Status run_families(Stage *stage) {

@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "progress.h"
 #include "stage.h"
+#include "table.h"
 #include "verdict.h"
 
 /** What cleave-families knows while it runs; its parts are families_*.c. Each rank holds the columns of its own
@@ -144,8 +145,19 @@ const FamiliesMember *families_children(const FamiliesMembers *members,
 Status families_label(const FamiliesMembers *members, const FamiliesMember *member,
                       Text *out) MUST_USE;
 
-/** families_tables.c: features.csv, families.csv, families.jsonl. ranks collective */
-Status families_write_tables(FamiliesRun *run, const FamiliesMembers *members) MUST_USE;
+/** families_tables.c: features.csv, families.csv, families.jsonl. ranks: all collective */
+enum { FAMILIES_TABLES = 3 };
+extern const char *const FAMILIES_TABLE[FAMILIES_TABLES]; /* names in the run's folder */
+typedef struct FamiliesTables {
+  Table table[FAMILIES_TABLES];
+} FamiliesTables;
+/** Write all but for the final names. */
+Status families_tables_make(FamiliesTables *tables, FamiliesRun *run,
+                            const FamiliesMembers *members) MUST_USE;
+/** Give them their names. */
+Status families_tables_publish(FamiliesTables *tables, FamiliesRun *run) MUST_USE;
+/** After a failure; safe on zeroed and published tables. */
+void families_tables_abandon(FamiliesTables *tables);
 /** families_write.c: families.h5. ranks collective */
 Status families_write(FamiliesRun *run, const char *path, const Stamp *stamp) MUST_USE;
 /** families_words.c: stdout. ranks collective */

@@ -3,7 +3,9 @@
 
 #include "families_run.h"
 #include "memory.h"
-#include "table.h"
+
+const char *const FAMILIES_TABLE[FAMILIES_TABLES] = {"features.csv", "families.csv",
+                                                     "families.jsonl"};
 
 /* What the lines of the tables are made from. */
 typedef struct Lines {
@@ -205,42 +207,51 @@ static Status tree_line(int64_t i, void *context, Text *out) {
 }
 
 /* One table: the same line function over each of the levels given. */
-static Status write_table(FamiliesRun *run, Lines *lines, const char *name, const char *heading,
-                          TableLine line, int64_t levels) {
-  Table table = {0};
+static Status make_table(FamiliesRun *run, Lines *lines, int which, const char *heading,
+                         TableLine line, int64_t levels, FamiliesTables *tables) {
+  Table *table = &tables->table[which];
   char *path = NULL;
-  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", name));
-  Status status = table_open(&table, run->team, path, heading);
+  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
+  Status status = table_open(table, run->team, path, heading);
+  MEMORY_FREE(path);
   for (int64_t l = 0; status == OK && l < levels; ++l) {
     lines->level = level_of(run, l);
-    status = table_add(&table, shard_count(lines->level->own), line, lines);
+    status = table_add(table, shard_count(lines->level->own), line, lines);
   }
-  if (status == OK) {
-    status = table_finish(&table);
-  }
-  if (status == OK) {
-    stage_wrote(run->stage, path);
-  } else {
-    table_abandon(&table);
-  }
-  MEMORY_FREE(path);
   return status;
 }
 
-Status families_write_tables(FamiliesRun *run, const FamiliesMembers *members) {
+Status families_tables_make(FamiliesTables *tables, FamiliesRun *run,
+                            const FamiliesMembers *members) {
   Lines lines = {.run = run, .members = members};
   Text heading = {0};
-  Status status =
-      write_table(run, &lines, "features.csv", FEATURES_HEADING, feature_line, run->levels);
+  Status status = team_agree(run->team, families_heading(run, &heading));
   if (status == OK) {
-    status = team_agree(run->team, families_heading(run, &heading));
+    status = make_table(run, &lines, 0, FEATURES_HEADING, feature_line, run->levels, tables);
   }
   if (status == OK) {
-    status = write_table(run, &lines, "families.csv", text_chars(&heading), family_line, 1);
+    status = make_table(run, &lines, 1, text_chars(&heading), family_line, 1, tables);
   }
   if (status == OK) {
-    status = write_table(run, &lines, "families.jsonl", "", tree_line, 1);
+    status = make_table(run, &lines, 2, "", tree_line, 1, tables);
   }
   text_clear(&heading);
   return status;
+}
+
+Status families_tables_publish(FamiliesTables *tables, FamiliesRun *run) {
+  for (int which = 0; which < FAMILIES_TABLES; ++which) {
+    char *path = NULL;
+    TRY(table_finish(&tables->table[which]));
+    TRY_ALL(run->team, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
+    stage_wrote(run->stage, path);
+    MEMORY_FREE(path);
+  }
+  return OK;
+}
+
+void families_tables_abandon(FamiliesTables *tables) {
+  for (int which = 0; which < FAMILIES_TABLES; ++which) {
+    table_abandon(&tables->table[which]);
+  }
 }

@@ -112,6 +112,7 @@ static Status rename_file(const Table *table) {
 static void forget(Table *table) {
   MEMORY_FREE(table->path);
   MEMORY_FREE(table->part);
+  table->team = NULL;
 }
 
 Status table_finish(Table *table) {
@@ -121,16 +122,16 @@ Status table_finish(Table *table) {
   return OK;
 }
 
+/* The team alone says whether all ranks have work here: a path may be missing on one of them. */
 void table_abandon(Table *table) {
-  if (table->path == NULL || table->part == NULL) {
-    forget(table);
+  if (table->team == NULL) {
     return;
   }
   if (table->file >= 0) {
     (void)!close(table->file);
   }
   team_barrier(table->team);
-  if (table->team->rank == 0) {
+  if (table->team->rank == 0 && table->part != NULL) {
     unlink(table->part);
   }
   forget(table);
