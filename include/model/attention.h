@@ -12,8 +12,8 @@ typedef struct AttentionShape {
   int64_t window;          /* a query sees itself and window - 1 before; 0: all before */
 } AttentionShape;
 
-/** Query i stands at position past + i; keys and values are those of positions 0 .. past + queries - 1. Rows are
- *  `stride` floats apart. */
+/** Query i stands at position past + i; keys and values are those of positions 0 .. past + queries
+ *  - 1. Rows are `stride` floats apart. */
 typedef struct AttentionContext {
   const float *query;       /* [queries, heads, head] */
   const float *key, *value; /* [past + queries, kv_heads, head] */

@@ -8,14 +8,15 @@
 #include "status.h"
 #include "tokenizer.h"
 
-/** Documents -> one stream of tokens -> contexts -> units for the forward pass. Each document is followed by the model's
- *  end-of-text token, where it has one, and the stream is cut into contexts of a fixed length without regard to documents;
- *  a begin token goes in front of each context where the tokenizer says so. A unit is a fixed number of contexts; the last
- *  context and the last unit may be shorter. Units depend on text, tokenizer and context length alone. ranks: all local. */
+/** Documents -> one stream of tokens -> contexts -> units for the forward pass. Each document is
+ *  followed by the model's end-of-text token, where it has one, and the stream is cut into contexts
+ *  of a fixed length without regard to documents; a begin token goes in front of each context where
+ *  the tokenizer says so. A unit is a fixed number of contexts; the last context and the last unit
+ *  may be shorter. Units depend on text, tokenizer and context length alone. ranks: all local. */
 typedef struct Packer Packer;
 
-/** Token rows of a unit come to about so many, so that matrix products are large (a context longer than that is a unit of
- *  its own). Part of the bits of the results: fixed. */
+/** Token rows of a unit come to about so many, so that matrix products are large (a context longer
+ *  than that is a unit of its own). Part of the bits of the results: fixed. */
 enum { PACKER_ROWS = 512 };
 
 typedef struct PackerUnit {
@@ -28,7 +29,8 @@ typedef struct PackerUnit {
                          in front of a context, part of no document */
 } PackerUnit;
 
-/** Told every document once, in order, before any unit that holds tokens of it. `ids` end with the end token. */
+/** Told every document once, in order, before any unit that holds tokens of it. `ids` end with the
+ *  end token. */
 typedef struct PackerListener {
   Status (*document)(void *context, int64_t number, const int32_t *ids, int64_t count);
   void *context;

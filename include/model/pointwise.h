@@ -3,13 +3,15 @@
 
 #include <stdint.h>
 
-/** The transformer's maths between the matrix products, on float32. Own polynomials, fixed lanes, no fma: the same
- *  bits on every CPU. ranks: all local. */
+/** The transformer's maths between the matrix products, on float32. Own polynomials, fixed lanes,
+ *  no fma: the same bits on every CPU. ranks: all local. */
 
-/** In place: exp(v - max) / sum. Entries 88 or more below the maximum come out as about 1e-38, never as subnormal. */
+/** In place: exp(v - max) / sum. Entries 88 or more below the maximum come out as about 1e-38,
+ *  never as subnormal. */
 void pointwise_softmax(float *values, int64_t count);
 
-/** gate = silu(gate) * up, and gate = gelu(gate) * up with the tanh form of gelu. Relative error below 1e-6. */
+/** gate = silu(gate) * up, and gate = gelu(gate) * up with the tanh form of gelu. Relative error
+ *  below 1e-6. */
 void pointwise_silu(float *gate, const float *up, int64_t count);
 void pointwise_gelu(float *gate, const float *up, int64_t count);
 
@@ -20,7 +22,7 @@ void pointwise_norm(const float *x, const float *weight, int64_t width, float ep
 /** y += x. */
 void pointwise_add(float *y, const float *x, int64_t count);
 
-/** Rotate pairs (x[i], x[i + half]) by the angles whose cosines and sines are given: [half] each. */
+/** Rotate pairs (x[i], x[i + half]) by the angles with these cosines and sines: [half] each. */
 void pointwise_rotate(float *x, const float *cosine, const float *sine, int64_t half);
 
 #endif

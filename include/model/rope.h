@@ -5,14 +5,16 @@
 
 #include "status.h"
 
-/** Rotary position embedding: the angles of all positions, and their application to queries and keys. Pairs are
- *  (x[i], x[i + half]); weights stored for adjacent pairs are reordered when they are loaded. ranks: all local. */
+/** Rotary position embedding: the angles of all positions, and their application to queries and
+ *  keys. Pairs are (x[i], x[i + half]); weights stored for adjacent pairs are reordered when they
+ *  are loaded. ranks: all local. */
 typedef struct Rope {
   float *cosine, *sine; /* [positions, half] */
   int64_t positions, half;
 } Rope;
 
-/** Angles of pair i at position p: p * scale / factors[i] * base^(-i / half). No libm: the same bits on every CPU.
+/** Angles of pair i at position p: p * scale / factors[i] * base^(-i / half). No libm: the same
+ *  bits on every CPU.
  *  base     in      > 1
  *  factors  in      [half] divisors, or NULL
  *  fails    ERR_MEMORY */

@@ -7,9 +7,9 @@
 #include "gguf.h"
 #include "status.h"
 
-/** The forward pass of a language model in float32 (architectures llama and gemma3), on a single-threaded BLAS: threads
- *  take whole units of contexts. A unit of the same contexts gives the same bits on any thread and rank of one kind of
- *  processor. ranks: all local. */
+/** The forward pass of a language model in float32 (architectures llama and gemma3), on a
+ *  single-threaded BLAS: threads take whole units of contexts. A unit of the same contexts gives
+ *  the same bits on any thread and rank of one kind of processor. ranks: all local. */
 typedef struct Transformer Transformer;
 
 typedef struct TransformerOptions {
@@ -20,8 +20,9 @@ typedef struct TransformerOptions {
 
 /** Weights are dequantised here, by all threads of threads.h.
  *  gguf     in      kept: open until transformer_destroy()
- *  fails    ERR_UNSUPPORTED names the architecture and those that work, the quantisation, or a tensor that would be
- *           ignored; ERR_FORMAT; ERR_CONFIG: more layers or longer contexts than the model has; ERR_MEMORY */
+ *  fails    ERR_UNSUPPORTED names the architecture and those that work, the quantisation, or a
+ *           tensor that would be ignored; ERR_FORMAT; ERR_CONFIG: more layers or longer contexts
+ *           than the model has; ERR_MEMORY */
 Status transformer_create(Transformer **out, const Gguf *gguf,
                           const TransformerOptions *options) MUST_USE;
 void transformer_destroy(Transformer **transformer);
@@ -32,7 +33,8 @@ int64_t transformer_layers(const Transformer *transformer); /* of the model, loa
 int64_t transformer_loaded(const Transformer *transformer);
 int64_t transformer_positions(const Transformer *transformer);
 
-/** Working memory of one thread, for at most `rows` tokens in a unit. `transformer` is kept. fails ERR_MEMORY */
+/** Working memory of one thread, for at most `rows` tokens in a unit. `transformer` is kept.
+ *  fails    ERR_MEMORY */
 typedef struct TransformerScratch TransformerScratch;
 Status transformer_scratch_create(TransformerScratch **out, const Transformer *transformer,
                                   int64_t rows) MUST_USE;
@@ -54,13 +56,14 @@ typedef struct TransformerUnit {
 
 /** Run the loaded layers. Threads may share the transformer, each with a scratch of its own.
  *  hook      in      NULL for none
- *  residual  out     [rows, width] residual stream after the last loaded layer (Hugging Face: hidden_states[layers]
- *                    before any final norm)
+ *  residual  out     [rows, width] residual stream after the last loaded layer (Hugging Face:
+ *                    hidden_states[layers] before any final norm)
  *  fails     ERR_DATA (an id outside the vocabulary), the hook's status */
 Status transformer_run(TransformerScratch *scratch, const TransformerUnit *unit,
                        const TransformerHook *hook, float *residual) MUST_USE;
 
-/** Keys and values of one growing context, for generation. `transformer` is kept. fails ERR_MEMORY */
+/** Keys and values of one growing context, for generation. `transformer` is kept.
+ *  fails    ERR_MEMORY */
 typedef struct TransformerCache TransformerCache;
 Status transformer_cache_create(TransformerCache **out, const Transformer *transformer) MUST_USE;
 void transformer_cache_destroy(TransformerCache **cache);
@@ -68,8 +71,9 @@ void transformer_cache_destroy(TransformerCache **cache);
 int64_t transformer_cache_length(const TransformerCache *cache);
 void transformer_cache_cut(TransformerCache *cache, int64_t length);
 
-/** As transformer_run, for `count` further tokens behind those in the cache (cache length + count <= positions,
- *  count <= the scratch's rows); they are added to it, also when the call fails: cut it then. */
+/** As transformer_run, for `count` further tokens behind those in the cache (cache length + count
+ *  <= positions, count <= the scratch's rows); they are added to it, also when the call fails: cut
+ *  it then. */
 Status transformer_extend(TransformerScratch *scratch, TransformerCache *cache, const int32_t *ids,
                           int64_t count, const TransformerHook *hook, float *residual) MUST_USE;
 

@@ -50,9 +50,9 @@ typedef struct WeightsWanted {
 
 /** Read the shape, check every tensor against it, dequantise what is wanted (threads take pieces).
  *  gguf     in      kept: open until weights_clear()
- *  fails    ERR_UNSUPPORTED (architecture, RoPE scaling, a tensor that we would ignore, a quantisation),
- *           ERR_FORMAT (absent or wrong metadata or tensors), ERR_CONFIG (more layers than the model has),
- *           ERR_MEMORY */
+ *  fails    ERR_UNSUPPORTED (architecture, RoPE scaling, a tensor that we would ignore, a
+ *           quantisation), ERR_FORMAT (absent or wrong metadata or tensors), ERR_CONFIG (more
+ *           layers than the model has), ERR_MEMORY */
 Status weights_init(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted) MUST_USE;
 void weights_clear(Weights *weights);
 

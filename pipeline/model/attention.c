@@ -6,8 +6,8 @@
 
 #include "pointwise.h"
 
-/* Queries are taken in blocks of rows, so that a block's scores stay in the cache and keys after its last query are
- * never multiplied. The block is part of the result's bits: fixed. */
+/* Queries are taken in blocks of rows, so that a block's scores stay in the cache and keys after
+ * its last query are never multiplied. The block is part of the result's bits: fixed. */
 enum { BLOCK = 64 };
 
 typedef struct Block {

@@ -145,8 +145,8 @@ static Status read_sizes(const Reader *reader, Weights *weights) {
   return read_embedding(reader, weights);
 }
 
-/* Gemma 3's 27B alone scales by the width a head would have, not by the one it has: it is told by its 62 layers, as
- * llama.cpp does, because the metadata do not say. */
+/* Gemma 3's 27B alone scales by the width a head would have, not by the one it has: it is told by
+ * its 62 layers, as llama.cpp does, because the metadata do not say. */
 static float score_scale(const Reader *reader, const Weights *weights,
                          const AttentionShape *attention) {
   const bool is_27b = strcmp(reader->style->name, "gemma3") == 0 && weights->layers == 62;

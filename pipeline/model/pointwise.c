@@ -5,8 +5,8 @@
 
 #include "dense.h"
 
-/* One source, compiled for three kinds of CPU and chosen at load time. Without fma and without reordered sums all three
- * give the same bits. */
+/* One source, compiled for three kinds of CPU and chosen at load time. Without fma and without
+ * reordered sums all three give the same bits. */
 #if defined(__x86_64__) && !defined(__clang__)
 #define CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
 #else
@@ -15,8 +15,9 @@
 
 enum { LANES = 16 };
 
-/* 2^n e^r with |r| <= ln 2 / 2: adding 1.5 * 2^23 rounds to the nearest integer, which then stands in the low bits. The
- * polynomial is Cephes' (public domain): below 2 units in the last place over the whole range. */
+/* 2^n e^r with |r| <= ln 2 / 2: adding 1.5 * 2^23 rounds to the nearest integer, which then stands
+ * in the low bits. The polynomial is Cephes' (public domain): below 2 units in the last place over
+ * the whole range. */
 static inline __attribute__((always_inline)) float exponential(float x) {
   const float shift = 12582912.0f;
   x = x < -87.0f ? -87.0f : x;

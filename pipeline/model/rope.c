@@ -53,7 +53,7 @@ static void small_angle(double x, double *cosine, double *sine) {
   }
 }
 
-/* Position p's angle by turning p times in double: the error after 10^6 turns is still below 10^-9. */
+/* Position p's angle by turning p times in double: after 10^6 turns the error is below 10^-9. */
 static void fill_pair(Rope *rope, int64_t pair, double frequency) {
   double step_cosine, step_sine, cosine = 1.0, sine = 0.0;
   small_angle(frequency, &step_cosine, &step_sine);

@@ -165,8 +165,8 @@ void transformer_cache_cut(TransformerCache *cache, int64_t length) {
   cache->length = length;
 }
 
-/* out[rows, to] = x[rows, from] w[to, from]^T, added to out where `adds`. One row (generation) reads every weight once:
- * a matrix-vector product then does without the packing of sgemm. */
+/* out[rows, to] = x[rows, from] w[to, from]^T, added to out where `adds`. One row (generation)
+ * reads every weight once: a matrix-vector product then does without the packing of sgemm. */
 typedef struct Product {
   const float *x, *w;
   float *out;

@@ -8,8 +8,8 @@
 #include "memory.h"
 #include "threads.h"
 
-/* First a plan: every tensor with its place in one block of floats. Then the block is taken and threads fill it, piece by
- * piece. */
+/* First a plan: every tensor with its place in one block of floats. Then the block is taken and
+ * threads fill it, piece by piece. */
 
 enum { PIECE_ROWS = 4096, NAME_SIZE = 64, ALIGNMENT = 16 };
 
@@ -133,7 +133,8 @@ static bool is_planned(const Plan *plan, const GgufTensor *tensor) {
   return false;
 }
 
-/* A tensor of a loaded layer that nothing uses (a bias, an expert) would make all numbers wrong without a word. */
+/* A tensor of a loaded layer that nothing uses (a bias, an expert) would make all numbers wrong
+ * without a word. */
 static Status refuse_unknown(const Plan *plan, int64_t loaded) {
   for (int64_t i = 0; i < gguf_tensors(plan->gguf); ++i) {
     const GgufTensor *tensor = gguf_tensor_at(plan->gguf, i);
@@ -146,8 +147,8 @@ static Status refuse_unknown(const Plan *plan, int64_t loaded) {
   return OK;
 }
 
-/* llama files hold the rows of a head's rotated part as pairs (0, 1), (2, 3), ...; we rotate halves (0, half),
- * (1, half + 1), ... Queries and keys are reordered alike, so their products stay. */
+/* llama files hold the rows of a head's rotated part as pairs (0, 1), (2, 3), ...; we rotate halves
+ * (0, half), (1, half + 1), ... Queries and keys are reordered alike, so their products stay. */
 static int64_t unpaired_row(const Piece *piece, int64_t row) {
   const int64_t in_head = row % piece->head;
   if (in_head >= piece->rotated) {

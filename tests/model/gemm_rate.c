@@ -1,5 +1,6 @@
-/* The rate of the BLAS alone at the shapes of one layer: gemm_rate ROWS WIDTH QUERY KV HIDDEN THREADS
- * Prints GFLOP/s over all threads, the best of several passes. For the benchmarks: what a forward pass could reach. */
+/* The rate of the BLAS alone at the shapes of one layer, over all threads, the best of several
+ * passes, in GFLOP/s: what a forward pass could reach. For the benchmarks.
+ * usage: gemm_rate ROWS WIDTH QUERY KV HIDDEN THREADS */
 #include <stdio.h>
 #include <stdlib.h>
 

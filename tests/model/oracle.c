@@ -1,7 +1,9 @@
-/* Compare our forward pass with the numbers of other implementations, text by text: oracle MODEL.gguf FIXTURE.json
+/* Compare our forward pass with the numbers of other implementations, text by text.
+ * usage: oracle MODEL.gguf FIXTURE.json
  *
- * The fixture is a list of records: text, hf_ids, nll (of token i + 1), top5 and top5_logits after the last token, and
- * resid_L with the residual's `norm` at every position after layer L. One line a text; exit code 1 on any difference. */
+ * The fixture is a list of records: text, hf_ids, nll (of token i + 1), top5 and top5_logits after
+ * the last token, and resid_L with the residual's `norm` at every position after layer L. One line
+ * a text; exit code 1 on any difference. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -113,7 +115,8 @@ static int64_t count_above(const float *logits, int64_t vocabulary, double least
   return count;
 }
 
-/* The expected token of each rank must stand at that rank, up to tokens within the tie of its logit. */
+/* The expected token of each rank must stand at that rank, up to tokens within the tie of its
+ * logit. */
 static bool same_top(const Oracle *oracle) {
   const int64_t vocabulary = transformer_vocabulary(oracle->transformer);
   const float *logits = oracle->logits + (oracle->ids.count - 1) * vocabulary;

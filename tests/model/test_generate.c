@@ -34,7 +34,7 @@ static void close_model(Model *model) {
   CU_ASSERT_EQUAL(memory_blocks(), 0);
 }
 
-/* A prompt longer than a piece, then single tokens: the logits of naive loops over the whole text. */
+/* A prompt longer than a piece, then single tokens: the logits of naive loops over it all. */
 static void logits_equal_those_of_the_whole_text(void) {
   Model model;
   enum { COUNT = PROMPT };

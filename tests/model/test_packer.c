@@ -7,7 +7,7 @@
 #include "read/gguf_writer.h"
 #include "text.h"
 
-/* Documents of a tiny tokenizer whose tokens are bytes (and an end token), packed and put together again. */
+/* Documents of a tokenizer whose tokens are bytes (and an end token), packed and unpacked. */
 enum { DOCUMENTS = 40, END = 256 };
 
 typedef struct Case {
@@ -82,7 +82,8 @@ static void close_case(Case *c) {
   CU_ASSERT_EQUAL(memory_blocks(), 0);
 }
 
-/* Tokens of all units are those of all documents, in order, and stand where documents and positions say. */
+/* Tokens of all units are those of all documents, in order, and stand where documents and positions
+ * say. */
 static void pack_all(int64_t context, bool adds_begin) {
   Case c;
   int64_t seen = 0, short_contexts = 0;

@@ -68,7 +68,8 @@ static double row_error(const float *rows, const double *expected, int64_t count
   return worst;
 }
 
-/* float32 against double over a few layers of a random model (its scores are large, which amplifies). */
+/* float32 against double over a few layers of a random model (its scores are large, which
+ * amplifies). */
 static const double TOLERANCE = 3e-5;
 
 static double g_worst;

@@ -210,7 +210,8 @@ static void project_heads(const Tiny *tiny, int64_t layer, const char *name, con
   }
 }
 
-/* One head's output for the query at `position`: keys and values [position + 1] of MOST entries each. */
+/* One head's output for the query at `position`: keys and values [position + 1] of MOST entries
+ * each. */
 static void attend(const Tiny *tiny, int64_t layer, const double *query, const double *keys,
                    const double *values, int64_t position, double *out) {
   const int64_t head = tiny->shape.head, window = tiny->shape.window;
