@@ -155,7 +155,8 @@ static Status gather(Team *team, const void *mine, int64_t count, size_t size, v
   return status;
 }
 
-/* The records of all units by index, each with the number of candidates (or kept rows) before it. collective */
+/* The records of all units by index, each with the number of candidates (or kept rows) before it.
+ * collective */
 static Status gather_units(Activations *activations, bool of_kept) {
   Activations *a = activations;
   TRY(gather(a->team, a->units, a->count, sizeof(*a->units), (void **)&a->all, &a->all_count));

@@ -8,18 +8,18 @@
 #include "team.h"
 #include "tokenizer.h"
 
-/** Rows on their way into activations.h5. They come in units, numbered in corpus order, from any rank; every rank spools
- *  its own. Their places in the file are known only at the end: rows far above the median norm are left out, and the file
- *  may be cut after a number of rows. The result does not depend on which rank brings which unit. */
+/** Rows on their way into activations.h5. They come in units, numbered in corpus order, from any
+ *  rank; every rank spools its own. Their places in the file are known only at the end: rows far
+ *  above the median norm are left out, and the file may be cut after a number of rows. The result
+ *  does not depend on which rank brings which unit. */
 typedef struct Activations Activations;
 
 typedef struct ActivationsOptions {
   const char *folder; /* for the spools; borrowed until activations_destroy() */
   int64_t width;
-  bool is_bf16; /* else float32 */
-  double
-      norm_limit; /* rows above so many medians are left out, 0: none. The median is that of the first 65,536 rows in
-                        corpus order, or of the first most_rows if those are fewer */
+  bool is_bf16;      /* else float32 */
+  double norm_limit; /* rows above so many medians are left out, 0: none. The median is that of the
+                        first 65,536 rows in corpus order, or the first most_rows if fewer */
   int64_t most_rows; /* cut the file there, 0: never */
 } ActivationsOptions;
 
@@ -60,13 +60,15 @@ Status activations_store_row(const ActivationsOptions *options, float *values, v
 Status activations_add(Activations *activations, const ActivationsUnit *unit) MUST_USE;
 /** The next document's tokens; every rank may say it, rank 0 keeps it.
  *  ranks   local
- *  fails   ERR_DATA (more than 2^32 - 2 documents or tokens in one), ERR_SPACE, ERR_FILE, ERR_MEMORY */
+ *  fails   ERR_DATA (more than 2^32 - 2 documents or tokens in one), ERR_SPACE, ERR_FILE,
+ *          ERR_MEMORY */
 Status activations_add_document(Activations *activations, const int32_t *ids,
                                 int64_t count) MUST_USE;
 
 /** Are there most_rows rows? Call it when all ranks have added all units below some number.
  *  ranks   collective
- *  kept    out     rows that will be stored so far; -1 while that is not known (or there is no limit) */
+ *  kept    out     rows that will be stored so far; -1 while that is not known (or there is no
+ *                  limit) */
 Status activations_is_full(Activations *activations, bool *is_full, int64_t *kept) MUST_USE;
 
 typedef struct ActivationsFile {

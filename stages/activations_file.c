@@ -125,7 +125,8 @@ static Status survey_rows(Sheet *sheet, Survey *survey) {
   return OK;
 }
 
-/* A file that was cut ends with the document of its last row; another one holds all documents. collective */
+/* A file that was cut ends with the document of its last row; another one holds all documents.
+ * collective */
 static void count_documents(Sheet *sheet, int64_t last_document) {
   Activations *a = sheet->activations;
   exchange_max_integer(a->team, &last_document, 1);
@@ -229,7 +230,8 @@ static void put_row(Sheet *sheet, const ActivationsRow *row, const uint8_t *stor
   sheet->sums[options->width] += fixed_of(row->square, sheet->square_unit);
 }
 
-/* The next run's rows into the buffers: candidates are read behind the rows already there and moved down. local */
+/* The next run's rows into the buffers: candidates are read behind the rows already there and moved
+ * down. local */
 static Status load_run(Sheet *sheet) {
   Activations *a = sheet->activations;
   const int64_t bytes = activations_row_bytes(&a->options);

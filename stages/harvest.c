@@ -14,8 +14,9 @@
 #include "tokenizer.h"
 #include "transformer.h"
 
-/* Every rank reads and tokenises all text (cheap beside the forward pass) and computes its own units: in rounds, in each of
- * which every rank has the same number of consecutive units. Which rank computes a unit changes nothing. */
+/* Every rank reads and tokenises all text (cheap beside the forward pass) and computes its own
+ * units: in rounds, in each of which every rank has the same number of consecutive units. Which
+ * rank computes a unit changes nothing. */
 
 enum { UNITS_A_THREAD = 4 }; /* in a round; 1 in the first, so that progress shows at once */
 
@@ -152,7 +153,8 @@ static Status open_packer(Harvest *harvest) {
   return make_workers(harvest);
 }
 
-/* The next round's units: own ones into the slots, those of other ranks into the last slot, which nobody looks at. */
+/* The next round's units: own ones into the slots, those of other ranks into the last slot, which
+ * nobody looks at. */
 static Status pack_round(Harvest *harvest, int64_t units_a_rank, int64_t *own) {
   const Team *team = &harvest->stage->team;
   *own = 0;

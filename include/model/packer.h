@@ -24,9 +24,8 @@ typedef struct PackerUnit {
   int32_t *ids;       /* [rows] contexts one behind the other */
   int64_t *lengths;   /* [contexts] */
   int64_t *documents; /* [rows] number of the token's document */
-  int64_t *
-      positions; /* [rows] the token's index in its document's tokens (the end token is the last); -1: a begin token
-                         in front of a context, part of no document */
+  int64_t *positions; /* [rows] the token's index in its document's tokens, of which the end
+                         token is the last; -1: a begin token in front of a context */
 } PackerUnit;
 
 /** Told every document once, in order, before any unit that holds tokens of it. `ids` end with the

@@ -11,9 +11,8 @@ typedef struct Style {
   const char *name;
   bool is_paired; /* query and key rows in adjacent pairs */
   bool is_gelu;
-  bool scales_embedding; /* by sqrt(width) */
-  int64_t
-      window_pattern; /* every so-manyth layer sees everything, the others a window; 0: no windows */
+  bool scales_embedding;  /* by sqrt(width) */
+  int64_t window_pattern; /* one layer in so many sees everything; 0: all do */
 } Style;
 
 static const Style STYLES[] = {
