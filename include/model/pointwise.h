@@ -6,7 +6,7 @@
 /** The transformer's maths between the matrix products, on float32. Own polynomials, fixed lanes,
  *  no fma: the same bits on every CPU. ranks: all local. */
 
-/** In place: exp(v - max) / sum. Entries 88 or more below the maximum come out as about 1e-38,
+/** In place: e^(v - max) / sum. Entries 88 or more below the maximum come out as about 1e-38,
  *  never as subnormal. */
 void pointwise_softmax(float *values, int64_t count);
 
