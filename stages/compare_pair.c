@@ -90,7 +90,7 @@ static Status begin_output(Compare *compare, const char *path, const char *stamp
     pairs += (double)compare->dictionaries[pair->child].latents *
              (double)compare->dictionaries[pair->parent].latents;
   }
-  progress_open(&compare->bar, compare->team, "compare", "pairs", (int64_t)pairs);
+  progress_open(&compare->bar, compare->team, "neighbours", "pairs", (int64_t)pairs);
   compare->watch.bar = &compare->bar;
   return archive_begin(compare->out);
 }

@@ -96,10 +96,8 @@ static Status load(Encoding *encoding) {
 
 static Status encode_all(Encoding *encoding, Encode *encode) {
   EncodeRows *rows = encoding->rows;
-  char what[96];
-  snprintf(what, sizeof(what), "encode %s", encoding->settings->name);
   Progress bar;
-  progress_open(&bar, encoding->team, what, "rows", rows->rows);
+  progress_open(&bar, encoding->team, encoding->settings->name, "rows", rows->rows);
   encode_rows_rewind(rows);
   for (int64_t first = 0; first < rows->rows; first += ENCODE_ROWS_BATCH) {
     EncodeBatch batch;
