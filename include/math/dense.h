@@ -15,6 +15,8 @@ void dense_dot4(const float *a, const float *const rows[4], int64_t width, float
 double dense_square(const float *a, int64_t width);
 /** y += factor * x by fma, element-wise. */
 void dense_add(float *y, const float *x, int64_t width, float factor);
+/** The same four times, rows in order. */
+void dense_add4(float *y, const float *const rows[4], int64_t width, const float factors[4]);
 
 /** out[m, n] = a[m, width] b[n, width]^T by the BLAS, single-threaded: row strides are width,
  * width, n. */

@@ -17,4 +17,8 @@ double fixed_to(int64_t sum, double scale);
  * CPUs. */
 void fixed_add_row(int64_t *sums, const float *row, int64_t width, double factor, double scale);
 
+/** The same for four rows. */
+void fixed_add_rows4(int64_t *sums, const float *const rows[4], int64_t width,
+                     const float factors[4], double scale);
+
 #endif

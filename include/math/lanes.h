@@ -22,7 +22,11 @@ typedef struct Lanes {
   void (*dot4)(const float *a, const float *const rows[4], int64_t width, float out[4]);
   double (*square)(const float *a, int64_t width);
   void (*add)(float *y, const float *x, int64_t width, float factor);
+  /** add four times, rows in order. */
+  void (*add4)(float *y, const float *const rows[4], int64_t width, const float factors[4]);
   void (*fixed_add)(int64_t *sums, const float *row, int64_t width, double factor);
+  void (*fixed_add4)(int64_t *sums, const float *const rows[4], int64_t width,
+                     const double factors[4]);
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);

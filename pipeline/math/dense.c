@@ -23,6 +23,10 @@ void dense_add(float *y, const float *x, int64_t width, float factor) {
   lanes()->add(y, x, width, factor);
 }
 
+void dense_add4(float *y, const float *const rows[4], int64_t width, const float factors[4]) {
+  lanes()->add4(y, rows, width, factors);
+}
+
 static blasint blas_count(int64_t count) {
   ASSERT(count >= 0 && count < 2147483647);
   return (blasint)count;

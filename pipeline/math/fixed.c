@@ -32,3 +32,12 @@ double fixed_to(int64_t sum, double scale) {
 void fixed_add_row(int64_t *sums, const float *row, int64_t width, double factor, double scale) {
   lanes()->fixed_add(sums, row, width, factor * scale);
 }
+
+void fixed_add_rows4(int64_t *sums, const float *const rows[4], int64_t width,
+                     const float factors[4], double scale) {
+  double scaled[4];
+  for (int i = 0; i < 4; i++) {
+    scaled[i] = (double)factors[i] * scale;
+  }
+  lanes()->fixed_add4(sums, rows, width, scaled);
+}

@@ -117,17 +117,40 @@ static void add(float *restrict y, const float *restrict x, int64_t width, float
   }
 }
 
+static void add4(float *restrict y, const float *const rows[4], int64_t width,
+                 const float factors[4]) {
+  const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2],
+                        *restrict d = rows[3];
+  const float fa = factors[0], fb = factors[1], fc = factors[2], fd = factors[3];
+  for (int64_t i = 0; i < width; i++) {
+    y[i] = fmaf(fd, d[i], fmaf(fc, c[i], fmaf(fb, b[i], fmaf(fa, a[i], y[i]))));
+  }
+}
+
 /* Adding 1.5 * 2^52 rounds to an integer (ties to even) and leaves it in the low bits of the double. */
+static inline int64_t rounded(double value) {
+  union {
+    double value;
+    int64_t bits;
+  } sum = {.value = value + 6755399441055744.0};
+  return sum.bits - 0x4338000000000000;
+}
+
 static void fixed_add(int64_t *restrict sums, const float *restrict row, int64_t width,
                       double factor) {
-  const double magic = 6755399441055744.0;
-  const int64_t magic_bits = 0x4338000000000000;
   for (int64_t i = 0; i < width; i++) {
-    union {
-      double value;
-      int64_t bits;
-    } rounded = {.value = factor * (double)row[i] + magic};
-    sums[i] += rounded.bits - magic_bits;
+    sums[i] += rounded(factor * (double)row[i]);
+  }
+}
+
+static void fixed_add4(int64_t *restrict sums, const float *const rows[4], int64_t width,
+                       const double factors[4]) {
+  const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2],
+                        *restrict d = rows[3];
+  const double fa = factors[0], fb = factors[1], fc = factors[2], fd = factors[3];
+  for (int64_t i = 0; i < width; i++) {
+    sums[i] += rounded(fa * (double)a[i]) + rounded(fb * (double)b[i]) +
+               rounded(fc * (double)c[i]) + rounded(fd * (double)d[i]);
   }
 }
 
@@ -218,7 +241,9 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .dot4 = dot4,
                          .square = square,
                          .add = add,
+                         .add4 = add4,
                          .fixed_add = fixed_add,
+                         .fixed_add4 = fixed_add4,
                          .from_bf16 = from_bf16,
                          .adam = adam,
                          .maxima = maxima,

@@ -81,18 +81,36 @@ static float fill_slopes(const Gradient *g, const GradientTerm *term, int64_t la
   return sum;
 }
 
+/* One term's part, hits in order; four at a time. */
+static void add_term(const Gradient *g, const GradientTerm *term, int64_t latent, float *enc,
+                     float *dec) {
+  const int64_t width = g->sae->width;
+  const SaeHit *hits = term->hits->by_latent;
+  const int64_t past = term->hits->latent_start[latent + 1];
+  int64_t h = term->hits->latent_start[latent];
+  for (; h + 4 <= past; h += 4) {
+    const float *centred[4], *pulls[4];
+    float factors[4];
+    for (int64_t j = 0; j < 4; j++) {
+      centred[j] = g->centred + hits[h + j].row * width;
+      pulls[j] = term->pull + hits[h + j].row * width;
+      factors[j] = term->factor * hits[h + j].value;
+    }
+    dense_add4(enc, centred, width, term->slopes + h);
+    dense_add4(dec, pulls, width, factors);
+  }
+  for (; h < past; h++) {
+    dense_add(enc, g->centred + hits[h].row * width, width, term->slopes[h]);
+    dense_add(dec, term->pull + hits[h].row * width, width, term->factor * hits[h].value);
+  }
+}
+
 void gradient_form(const Gradient *g, int64_t latent, float *enc, float *dec) {
   const int64_t width = g->sae->width;
   memset(enc, 0, (size_t)width * sizeof(*enc));
   memset(dec, 0, (size_t)width * sizeof(*dec));
   for (int t = 0; t < g->count; t++) {
-    const GradientTerm *term = &g->terms[t];
-    const SaeHit *hits = term->hits->by_latent;
-    for (int64_t h = term->hits->latent_start[latent]; h < term->hits->latent_start[latent + 1];
-         h++) {
-      dense_add(enc, g->centred + hits[h].row * width, width, term->slopes[h]);
-      dense_add(dec, term->pull + hits[h].row * width, width, term->factor * hits[h].value);
-    }
+    add_term(g, &g->terms[t], latent, enc, dec);
   }
   const float *row = g->sae->w_dec + latent * width;
   dense_add(dec, row, width, -dense_dot(dec, row, width));

@@ -56,21 +56,35 @@ typedef struct Decoding {
   int64_t *sums;
 } Decoding;
 
+/* Four hits at a time: the sums are loaded and stored once for all of them. */
+static void add_row(const Decoding *d, int64_t row, int64_t *sums) {
+  const float *rows[4];
+  float values[4];
+  int64_t count = 0;
+  for (int64_t i = d->hits->row_start[row]; i < d->hits->row_start[row + 1]; i++) {
+    const SaeHit *hit = &d->hits->by_row[i];
+    if (hit->active) {
+      rows[count] = d->w_dec + hit->latent * d->width;
+      values[count++] = hit->value;
+    }
+    if (count == 4) {
+      fixed_add_rows4(sums, (const float *const *)rows, d->width, values, d->scales[row]);
+      count = 0;
+    }
+  }
+  for (int64_t i = 0; i < count; i++) {
+    fixed_add_row(sums, rows[i], d->width, (double)values[i], d->scales[row]);
+  }
+}
+
 static Status add_unit(int64_t unit, int thread, void *context) {
   const Decoding *d = context;
-  const Hits *hits = d->hits;
   const int64_t first = unit * ROWS_A_UNIT;
   (void)thread;
-  for (int64_t row = first; row < first + ROWS_A_UNIT && row < hits->rows; row++) {
+  for (int64_t row = first; row < first + ROWS_A_UNIT && row < d->hits->rows; row++) {
     int64_t *sums = d->sums + row * d->width;
     memset(sums, 0, (size_t)d->width * sizeof(*sums));
-    for (int64_t i = hits->row_start[row]; i < hits->row_start[row + 1]; i++) {
-      const SaeHit *hit = &hits->by_row[i];
-      if (hit->active) {
-        fixed_add_row(sums, d->w_dec + hit->latent * d->width, d->width, (double)hit->value,
-                      d->scales[row]);
-      }
-    }
+    add_row(d, row, sums);
   }
   return OK;
 }

@@ -56,6 +56,10 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   set->add(out->added, data->b, width, 0.3F);
   memcpy(out->sums, data->sums, (size_t)width * sizeof(int64_t));
   set->fixed_add(out->sums, data->b, width, 0x1p40 / 3.0);
+  const float weights[4] = {0.25F, -1.5F, 3e-7F, 0.7F};
+  const double factors[4] = {0x1p41 / 3.0, -0x1p35, 0x1p42 / 7.0, 12345.6};
+  set->add4(out->added, rows, width, weights);
+  set->fixed_add4(out->sums, rows, width, factors);
   set->from_bf16(data->bits, width, out->wide);
   memcpy(out->weight, data->a, bytes);
   memcpy(out->first, data->c, bytes);
