@@ -54,6 +54,7 @@ static Status read_chain(FamiliesRun *run, const FamiliesPair *pair, int64_t *wi
   if (status == OK) {
     status = archive_read(run->neighbours, name, own.first, shard_count(own), all);
   }
+  ASSERT(status != OK || all != NULL);
   for (int64_t i = 0; status == OK && i < shard_count(own); ++i) {
     memcpy(*chain + i * *width, all + i * shape[1], (size_t)*width * sizeof **chain);
   }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "families_run.h"
-#include "glyph.h"
 #include "memory.h"
+#include "word.h"
 
 static Status check_vocabulary(const FamiliesMembers *members, int64_t bytes) {
   const int64_t *start = members->vocabulary;
@@ -189,31 +189,15 @@ const FamiliesMember *families_children(const FamiliesMembers *members,
   return members->items + from;
 }
 
-/* A token as a word: without the white space around it, unless there is nothing else. */
-static Status append_word(Text *out, const char *bytes, int64_t length) {
-  int64_t first = 0, past = length;
-  while (first < past && strchr(" \t\r\n", bytes[first]) != NULL && bytes[first] != '\0') {
-    ++first;
-  }
-  while (past > first && strchr(" \t\r\n", bytes[past - 1]) != NULL && bytes[past - 1] != '\0') {
-    --past;
-  }
-  return first < past ? glyph_append_line(out, bytes + first, past - first)
-                      : glyph_append_line(out, bytes, length);
-}
-
 Status families_label(const FamiliesMembers *members, const FamiliesMember *member, Text *out) {
-  static const char SEPARATOR[] = " \xc2\xb7 "; /* a middle dot */
-  for (int j = 0, words = 0; j < FAMILIES_LABEL; ++j) {
+  WordList words = {.out = out};
+  for (int j = 0; j < FAMILIES_LABEL; ++j) {
     const uint32_t token = member->label[j];
-    if (token >= members->tokens) {
-      continue; /* also LOOKUP_NONE */
+    if (token < members->tokens) { /* LOOKUP_NONE is not */
+      const int64_t first = members->vocabulary[token];
+      TRY(word_add(&words, (const char *)members->bytes + first,
+                   members->vocabulary[token + 1] - first));
     }
-    if (words++ > 0) {
-      TRY(text_append(out, SEPARATOR, (int64_t)sizeof SEPARATOR - 1));
-    }
-    TRY(append_word(out, (const char *)members->bytes + members->vocabulary[token],
-                    members->vocabulary[token + 1] - members->vocabulary[token]));
   }
   return OK;
 }

@@ -98,6 +98,7 @@ static Status mark_families(FamiliesRun *run, const FamiliesDictionary *parent,
     status = MEMORY_NEW(&marks, families, "families that replicate");
   }
   status = team_agree(run->team, status);
+  ASSERT(status != OK || (to != NULL && marks != NULL));
   for (int64_t i = 0; status == OK && i < own; ++i) {
     to[i] = level[i] >= 2 && twin[i] >= 2 ? family_of(parent, i) : LOOKUP_NONE;
   }
@@ -140,6 +141,7 @@ static Status replicate(FamiliesRun *run, FamiliesReplication *out) {
   snprintf(out->name, sizeof out->name, "/replication/%.80s/%.80s", out->twin->settings->name,
            out->parent->settings->name);
   Status status = team_agree(run->team, take_counts(out, &level, &twin));
+  ASSERT(status != OK || (level != NULL && twin != NULL));
   if (status == OK) {
     status = compare_counts(run, out, level, twin);
   }

@@ -89,12 +89,17 @@ static void say_pair(const FamiliesPair *pair) {
   }
 }
 
+/* Headline: which parents split is a property of the parents if another seed splits the same ones. */
 static void say_replication(const FamiliesReplication *one) {
-  printf(
-      "\n%s in its twin %s: children of the same %s parents correlate %.2f;\n"
-      "  a parent that splits splits again: %.0f %%, any parent: %.0f %%\n",
-      one->level->settings->name, one->twin->settings->name, one->parent->settings->name,
-      one->found.correlation, 100 * one->found.split_again, 100 * one->found.split_any);
+  printf("\n%s in its twin %s: children of the same %s parents correlate %.2f;\n",
+         one->level->settings->name, one->twin->settings->name, one->parent->settings->name,
+         one->found.correlation);
+  if (one->found.split_level > 0) {
+    printf("  a parent that splits splits again: %.0f %%, any parent: %.0f %%\n",
+           100 * one->found.split_again, 100 * one->found.split_any);
+  } else {
+    printf("  no parent has two children in %s\n", one->level->settings->name);
+  }
 }
 
 /* A family's place in the order by (features, lower root first); 0: a single feature. */
@@ -131,6 +136,7 @@ static Status find_largest(FamiliesRun *run, uint64_t *keys) {
     status = MEMORY_NEW(&all, (int64_t)run->team->size * LARGEST, "largest families");
   }
   status = team_agree(run->team, status);
+  ASSERT(status != OK || (counts != NULL && all != NULL));
   if (status == OK) {
     for (int rank = 0; rank < run->team->size; ++rank) {
       counts[rank] = LARGEST;
@@ -207,7 +213,8 @@ static Status append_family(const FamiliesMembers *members, uint64_t key, Text *
     TRY(text_printf(out, " -> %lld",
                     (long long)run->sums[FAMILY_SIZE][l * shard_count(smallest->own) + own]));
   }
-  TRY(text_append(out, ": ", 2));
+  const bool is_hub = (smallest->flags[own] & verdict_bit(FLAG_HUB)) != 0;
+  TRY(text_printf(out, is_hub ? " (hub): " : ": "));
   TRY(append_label(members, root, 0, out));
   for (int64_t i = 0; i < count && i < CHILDREN; ++i) {
     child = next_child(children, count, child);

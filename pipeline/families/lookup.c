@@ -117,6 +117,7 @@ static Status items_round(Team *team, int64_t total, const void *own, size_t siz
   if (status == OK) {
     status = answer(team, &post, lookup_own(team, total), own, size, &sent, &got);
   }
+  ASSERT(status != OK || got != NULL);
   for (int64_t i = 0; status == OK && i < post.leaving; ++i) {
     memcpy(out + (size_t)post.order[i] * size, got + (size_t)i * size, size);
   }

@@ -6,6 +6,7 @@
 #include "glyph.h"
 #include "memory.h"
 #include "schema.h"
+#include "word.h"
 
 static const int64_t FILE_MOST = (int64_t)2 << 30;
 
@@ -233,65 +234,11 @@ void names_close(Names **names) {
   MEMORY_FREE(*names);
 }
 
-static bool is_space(char byte) {
-  return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
-}
-
-static Status append_hex(Text *out, const char *bytes, int64_t length) {
-  for (int64_t i = 0; i < length; ++i) {
-    TRY(text_printf(out, "%s%02X", i == 0 ? "<" : " ", (unsigned)(unsigned char)bytes[i]));
-  }
-  return text_append(out, ">", 1);
-}
-
-static bool is_valid(const char *bytes, int64_t length) {
-  for (int64_t at = 0; at < length;) {
-    const int size = text_utf8_length(bytes + at, length - at);
-    if (size == 0) {
-      return false;
-    }
-    at += size;
-  }
-  return true;
-}
-
-/* White space alone: line breaks and tabs as their signs, spaces as one open box. */
-static Status append_blank(Text *out, const char *bytes, int64_t length) {
-  const bool has_lines = memchr(bytes, '\n', (size_t)length) != NULL;
-  for (int64_t i = 0; i < length && has_lines; ++i) {
-    if (bytes[i] == '\n') {
-      TRY(glyph_append_line(out, "\n", 1));
-    }
-  }
-  if (has_lines) {
-    return OK;
-  }
-  return bytes[0] == '\t' ? glyph_append_line(out, "\t", 1) : text_append(out, "\xe2\x90\xa3", 3);
-}
-
-static Status append_word(Text *out, const char *bytes, int64_t length) {
-  int64_t first = 0, past = length;
-  if (length == 0) {
-    return OK;
-  }
-  while (first < past && is_space(bytes[first])) {
-    ++first;
-  }
-  while (past > first && is_space(bytes[past - 1])) {
-    --past;
-  }
-  if (first == past) {
-    return append_blank(out, bytes, length);
-  }
-  return is_valid(bytes + first, past - first) ? glyph_append_line(out, bytes + first, past - first)
-                                               : append_hex(out, bytes + first, past - first);
-}
-
 Status names_word(const Atlas *atlas, uint32_t token, Text *out) {
   Text piece = {0};
   Status status = atlas_piece(atlas, token, &piece);
   if (status == OK) {
-    status = append_word(out, text_chars(&piece), piece.length);
+    status = word_append(out, text_chars(&piece), piece.length);
   }
   text_clear(&piece);
   return status;
@@ -316,39 +263,19 @@ static const Entry *find(const Names *names, int dictionary, int64_t id) {
   return NULL;
 }
 
-/* Is the word that ends `label` there already? " Query" and "Query" are one word of a label. */
-static bool is_repeated(const Text *label, int64_t start, const int64_t *starts,
-                        const int64_t *lengths, int count) {
-  const int64_t length = label->length - start;
-  for (int i = 0; i < count; ++i) {
-    if (lengths[i] == length &&
-        memcmp(label->bytes + starts[i], label->bytes + start, (size_t)length) == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 static Status append_automatic(const Atlas *atlas, const uint32_t *tokens, Text *out) {
-  static const char SEPARATOR[] = " \xc2\xb7 "; /* middle dot */
-  int64_t starts[ATLAS_LABEL_TOKENS], lengths[ATLAS_LABEL_TOKENS];
-  int count = 0;
-  for (int i = 0; i < ATLAS_LABEL_TOKENS && tokens[i] != SCHEMA_NO_ID; ++i) {
-    const int64_t before = out->length;
-    if (count > 0) {
-      TRY(text_append(out, SEPARATOR, (int64_t)sizeof(SEPARATOR) - 1));
+  WordList words = {.out = out};
+  Text piece = {0};
+  Status status = OK;
+  for (int i = 0; status == OK && i < ATLAS_LABEL_TOKENS && tokens[i] != SCHEMA_NO_ID; ++i) {
+    piece.length = 0;
+    status = atlas_piece(atlas, tokens[i], &piece);
+    if (status == OK) {
+      status = word_add(&words, text_chars(&piece), piece.length);
     }
-    const int64_t start = out->length;
-    TRY(names_word(atlas, tokens[i], out));
-    if (out->length == start || is_repeated(out, start, starts, lengths, count)) {
-      out->length = before;
-      out->bytes[before] = '\0';
-      continue;
-    }
-    starts[count] = start;
-    lengths[count++] = out->length - start;
   }
-  return OK;
+  text_clear(&piece);
+  return status;
 }
 
 Status names_label(const Names *names, const Atlas *atlas, int dictionary, int64_t id,
