@@ -53,4 +53,9 @@ check "no codes" missing codes/large.h5 encode
 check "no activations" missing activations.h5 harvest
 check "again" stage 2 families $yaml
 check "examples/read_families.py" $python "$CLEAVE_SOURCE/examples/read_families.py" run
+
+"$CLEAVE_BIN/write_planted" bare bare
+check "activations without text" stage 3 families bare/run.yaml
+check "runs of rows count as documents, and it is said" grep -q 'runs of 128 rows count' stage.err
+check "no tokens, no purity, no labels" test "$(grep -c ',,[01],[a-z ]*,$' bare/families.csv)" -gt 50
 finish

@@ -1,4 +1,4 @@
-/* write_planted FOLDER: the files that harvest, encode and compare would leave of the planted dictionaries, so that
+/* write_planted FOLDER [bare]: the files that harvest, encode and compare would leave of the planted dictionaries, so that
    cleave-families can be tested alone. One rank. */
 #include <math.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ static const char *const NAMES[PLANTED_COUNT] = {"small", "middle", "large", "mi
 
 static Team g_team;
 static char g_folder[512], g_activations[17];
+static bool g_is_bare;
 
 static const char *path_of(const char *name) {
   static char path[1024];
@@ -69,8 +70,18 @@ static void draw_words(Words *words, const Planted *planted) {
   }
 }
 
+/* Activations that another tool wrote know nothing of text. */
+static Status fill_bare(Archive *out, const Words *words) {
+  TRY(add(out, "", "activation", ARCHIVE_U32, ROWS, 0));
+  TRY(archive_begin(out));
+  return put(out, "", "activation", ROWS, words->token);
+}
+
 static Status fill_activations(Archive *out, const Words *words) {
   const int64_t documents = ROWS / PLANTED_DOCUMENT;
+  if (g_is_bare) {
+    return fill_bare(out, words);
+  }
   TRY(add(out, "", "token", ARCHIVE_U32, ROWS, 0));
   TRY(add(out, "", "document", ARCHIVE_U32, ROWS, 0));
   TRY(add(out, "", "document_start", ARCHIVE_I64, documents + 1, 0));
@@ -298,13 +309,14 @@ static Status write_all(void) {
 
 int main(int argc, char **argv) {
   Status status = team_open(&g_team, &argc, &argv);
-  if (status == OK && argc == 2) {
+  g_is_bare = argc == 3;
+  if (status == OK && argc >= 2) {
     snprintf(g_folder, sizeof g_folder, "%s", argv[1]);
     status = write_all();
   }
-  if (status != OK || argc != 2) {
-    fprintf(stderr, "write_planted FOLDER: %s\n", status_why());
+  if (status != OK || argc < 2) {
+    fprintf(stderr, "write_planted FOLDER [bare]: %s\n", status_why());
   }
   team_close(&g_team);
-  return argc == 2 ? (int)status : 2;
+  return argc >= 2 ? (int)status : 2;
 }
