@@ -1,5 +1,6 @@
-/* write_planted FOLDER [bare]: the files that harvest, encode and compare would leave of the planted dictionaries, so that
-   cleave-families can be tested alone. One rank. */
+/* write_planted FOLDER [bare]: the files that harvest, encode and compare would leave of the planted
+   dictionaries, so that cleave-families can be tested alone; bare: activations of another tool,
+   without text. One rank. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
