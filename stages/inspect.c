@@ -26,8 +26,8 @@ static int64_t columns_of_terminal(void) {
   return columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
 }
 
-/* mpirun gives every program a terminal of its own as standard output, whatever its own output is: under mpirun
- * nothing is known, and marks are plain. */
+/* mpirun gives every program a terminal of its own as standard output, whatever its own output is:
+ * under mpirun nothing is known, and marks are plain. */
 static StripStyle style_of_terminal(const Stage *stage) {
   const char *refused = getenv("NO_COLOR");
   if (stage_flag(stage, "--colour") != NULL) {

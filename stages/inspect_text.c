@@ -109,7 +109,8 @@ static Status read_weights(Reading *reading) {
   return OK;
 }
 
-/* Positions that harvest leaves out have no meaning for the dictionary: extreme norms, the token in front. */
+/* Positions that harvest leaves out have no meaning for the dictionary: extreme norms, the token in
+ * front. */
 static Status mark_left_out(Reading *reading, double median) {
   const HarvestSettings *harvest = &reading->stage->settings.harvest;
   TRY(MEMORY_NEW(&reading->is_left_out, reading->ids.count, "marks of tokens"));

@@ -20,7 +20,7 @@ typedef struct AtlasDeclared {
   int64_t latents;
 } AtlasDeclared;
 
-/** Datasets of one dictionary: those of codes/NAME.h5, neighbours.h5 and families.h5 (levels only). */
+/** Datasets of one dictionary: of codes/NAME.h5, neighbours.h5 and families.h5 (levels only). */
 typedef enum AtlasColumn {
   ATLAS_FEATURE_START,
   ATLAS_FEATURE_ROW,
@@ -150,7 +150,8 @@ void atlas_close(Atlas *atlas);
  *  ranks   local */
 int atlas_find(const Atlas *atlas, const char *name);
 const AtlasPair *atlas_pair(const Atlas *atlas, int child, int parent);
-/** The pair of a dictionary with the next smaller level (a control: with that of its twin), or NULL. */
+/** The pair of a dictionary with the next smaller level (a control: with that of its twin), or
+ *  NULL. */
 const AtlasPair *atlas_pair_below(const Atlas *atlas, int dictionary);
 /** The smallest and largest dictionary have no next one: -1. */
 int atlas_next_smaller(const Atlas *atlas, int dictionary);

@@ -9,7 +9,8 @@
 #include "strip.h"
 #include "text.h"
 
-/** One feature for a terminal: what it is, where it comes from, what became of it, its examples. ranks: all local. */
+/** One feature for a terminal: what it is, where it comes from, what became of it, its examples.
+ *  ranks: all local. */
 typedef struct DossierView {
   const Atlas *atlas;
   const Names *names;
@@ -19,7 +20,8 @@ typedef struct DossierView {
   int64_t side;     /* tokens of a strip on either side */
 } DossierView;
 
-/** Append the dossier. What neighbours.h5 and families.h5 would say is left out where they are not there.
+/** Append the dossier. What neighbours.h5 and families.h5 would say is left out where they are not
+ *  there.
  *  needs   id in [0, latents)
  *  fails   ERR_FORMAT, ERR_FILE, ERR_MEMORY */
 Status dossier_write(const DossierView *view, int dictionary, int64_t id, Text *out) MUST_USE;

@@ -6,18 +6,21 @@
 #include "status.h"
 #include "text.h"
 
-/** Text of unknown origin made fit to show: valid UTF-8, nothing that steers a terminal. ranks: all local. */
+/** Text of unknown origin made fit to show: valid UTF-8, nothing that steers a terminal. ranks: all
+ *  local. */
 
-/** Is the end of `bytes` the beginning of a UTF-8 character whose rest is missing? Then how many bytes it has (1..3), else 0. */
+/** Is the end of `bytes` the beginning of a UTF-8 character whose rest is missing? Then how many
+ *  bytes it has (1..3), else 0. */
 int glyph_unfinished(const char *bytes, int64_t length);
 
 /** Append as valid UTF-8: each byte that belongs to no character becomes U+FFFD. */
 Status glyph_append_valid(Text *out, const char *bytes, int64_t length) MUST_USE;
-/** The same, and in one line: line breaks, tabs and other controls become visible signs, characters that
- *  turn the writing direction U+FFFD. */
+/** The same, and in one line: line breaks, tabs and other controls become visible signs, characters
+ *  that turn the writing direction U+FFFD. */
 Status glyph_append_line(Text *out, const char *bytes, int64_t length) MUST_USE;
 
-/** The first character of valid UTF-8: its bytes (1..4), and the columns it takes on a terminal (0..2). */
+/** The first character of valid UTF-8: its bytes (1..4), and the columns it takes on a terminal
+ *  (0..2). */
 int glyph_first(const char *bytes, int64_t length, int *columns);
 /** Columns of a whole line of valid UTF-8. */
 int64_t glyph_columns(const char *bytes, int64_t length);

@@ -6,8 +6,8 @@
 #include "atlas.h"
 #include "status.h"
 
-/** The primary forest read downwards: the children of every parent. Held whole on each rank: 4 bytes
- *  a child and 8 bytes a parent (170 MB for 34M under 4M). */
+/** The primary forest read downwards: the children of every parent. Held whole on each rank: 4
+ *  bytes a child and 8 bytes a parent (170 MB for 34M under 4M). */
 typedef struct Kin {
   int64_t *start[ATLAS_LEVELS_MOST];  /* [latents of the level + 1]: first child of each parent */
   uint32_t *child[ATLAS_LEVELS_MOST]; /* children in the next larger level, ascending for each */

@@ -12,8 +12,8 @@
  *  of the tokens most over-represented where the feature fires. */
 typedef struct Names Names;
 
-/** Read labels.csv: dictionary, feature, label; a heading line is optional, the last of several labels
- *  of one feature counts, dictionaries that the run does not have are passed over.
+/** Read labels.csv: dictionary, feature, label; a heading line is optional, the last of several
+ *  labels of one feature counts, dictionaries that the run does not have are passed over.
  *  ranks   collective
  *  path    in      "" for none
  *  fails   ERR_MISSING, ERR_FORMAT (with file:line), ERR_MEMORY */

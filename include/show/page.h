@@ -10,8 +10,8 @@
 #include "status.h"
 #include "team.h"
 
-/** The report: a folder that opens from disk in a browser. index.html and assets/ are the same in every report; data/
- *  holds the run, in shards that the page loads when it needs them. */
+/** The report: a folder that opens from disk in a browser. index.html and assets/ are the same in
+ *  every report; data/ holds the run, in shards that the page loads when it needs them. */
 
 typedef struct PageSettings {
   const char *title;
@@ -35,15 +35,14 @@ void page_add_stamp(Stamp *stamp);
 Status page_check(Team *team, const char *folder, const Stamp *stamp, bool *is_there,
                   bool *is_current) MUST_USE;
 
-/** Write the report into FOLDER.part and put it in the place of what is at `folder` when it is whole. The same files
- *  at any number of ranks. Each rank holds the forest's links (kin.h), the table of families (roll.h), its share of the
- *  words of labels, and one shard.
+/** Write the report into FOLDER.part and put it in the place of what is at `folder` when it is
+ *  whole. The same files at any number of ranks. Each rank holds the forest's links (kin.h), the
+ *  table of families (roll.h), its share of the words of labels, and one shard.
  *  ranks   collective
  *  atlas   in      opened whole
  *  totals  out     files and bytes of the report
  *  fails   ERR_SPACE, ERR_FILE, ERR_FORMAT, ERR_MEMORY; the old report then stays */
 Status page_write(const Atlas *atlas, const Names *names, const char *folder,
-                  const PageSettings *settings, const Stamp *stamp,
-                  PageTotals *totals) MUST_USE;
+                  const PageSettings *settings, const Stamp *stamp, PageTotals *totals) MUST_USE;
 
 #endif

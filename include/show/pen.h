@@ -8,7 +8,7 @@
 #include "text.h"
 
 /** Write JSON into a Text, value by value; the pen sets the commas. ranks: all local.
- *  fails   ERR_MEMORY; the first failure sticks, so a run of calls needs one check: pen_status(). */
+ *  fails   ERR_MEMORY; the first failure sticks: check pen_status() at the end */
 typedef struct Pen {
   Text *text;
   Status status;

@@ -28,8 +28,8 @@ typedef struct Strip {
   int64_t *cell_of_row; /* [past_row - first_row] -1: outside the strip */
 } Strip;
 
-/** Read the text around a row: `side` tokens before and behind it, within its document. `strip` is {0} or
- *  one that is read anew.
+/** Read the text around a row: `side` tokens before and behind it, within its document. `strip` is
+ *  {0} or one that is read anew.
  *  needs   0 <= row < rows of the activations
  *  fails   ERR_FORMAT when the row lies outside its document */
 Status strip_read(Strip *strip, const Atlas *atlas, int64_t row, int64_t side) MUST_USE;
@@ -49,9 +49,9 @@ void strip_write_values(const Strip *strip, const float *values, Pen *pen);
 
 typedef enum StripStyle { STRIP_PLAIN, STRIP_COLOUR } StripStyle;
 
-/** Append the strip as one terminal line of at most `columns` columns around its centre, without a line
- *  end. Orange stands behind a token as strong as its activation; plain: [[token|9]], 1 to 9 ninths
- *  of `maximum`.
+/** Append the strip as one terminal line of at most `columns` columns around its centre, without a
+ *  line end. Orange stands behind a token as strong as its activation; plain: [[token|9]], 1 to 9
+ *  ninths of `maximum`.
  *  values  in      [strip->count] */
 Status strip_draw(const Strip *strip, const float *values, float maximum, StripStyle style,
                   int64_t columns, Text *out) MUST_USE;

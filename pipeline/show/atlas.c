@@ -81,7 +81,7 @@ static Status fill_name(char *out, const char *pattern, const char *first, const
   const char *names[] = {first, second};
   int used = 0;
   for (const char *at = pattern; *at != '\0'; ++at) {
-    const bool is_name = at[0] == '%' && at[1] == 's';
+    const bool is_name = at[0] == '%' && at[1] == 's' && used < 2;
     const char *from = is_name ? names[used++] : at;
     const int64_t count = is_name ? (int64_t)strlen(from) : 1;
     if (length + count >= NAME_SIZE) {
@@ -305,7 +305,7 @@ static Status read_forest(const AtlasDictionary *own, int64_t id, AtlasFeature *
 Status atlas_labels(const Atlas *atlas, int dictionary, int64_t id, uint32_t *tokens) {
   const AtlasDictionary *own = &atlas->dictionaries[dictionary];
   const int64_t stored = shelf_shape(own->columns[ATLAS_LABEL_TOKEN], 1);
-  uint32_t all[64];
+  uint32_t all[64] = {0};
   if (stored > 64) {
     return RAISE(ERR_FORMAT, "%s: /label_token has %lld tokens a feature", archive_path(own->codes),
                  (long long)stored);

@@ -11,8 +11,8 @@
 #include "status.h"
 #include "text.h"
 
-/** What the writers of the report share. A shard is a script data/KEY.js that calls cleave("KEY", value): a browser
- *  refuses to fetch files of a page that came from disk, but adds scripts. */
+/** What the writers of the report share. A shard is a script data/KEY.js that calls cleave("KEY",
+ *  value): a browser refuses to fetch files of a page that came from disk, but adds scripts. */
 typedef struct Desk {
   const Atlas *atlas;
   const Kin *kin;
@@ -25,8 +25,8 @@ typedef struct Desk {
   int64_t done;         /* units of it */
 } Desk;
 
-/** Shards hold so many features, families, rows of the table; folders so many shards. The page's script reads them in
- *  data/run.js. */
+/** Shards hold so many features, families, rows of the table; folders so many shards. The page's
+ *  script reads them in data/run.js. */
 enum { DESK_FEATURES = 64, DESK_FAMILIES = 16, DESK_ROWS = 500, DESK_FOLDER = 1000 };
 /** A feature lists so many children and neighbours. */
 enum { DESK_CHILDREN = 12, DESK_NEIGHBOURS = 8 };
@@ -36,19 +36,19 @@ enum { DESK_CHILDREN = 12, DESK_NEIGHBOURS = 8 };
  *  fails   ERR_SPACE, ERR_FILE */
 Status desk_write(Desk *desk, const char *key, Text *json) MUST_USE;
 
-/** Write a label as a JSON value: "text" when it is automatic, ["text"] when it is the user's. desk_label_of: of a
- *  feature that was looked up.
+/** Write a label as a JSON value: "text" when it is automatic, ["text"] when it is the user's.
+ *  desk_label_of: of a feature that was looked up.
  *  ranks   local */
 Status desk_label(const Desk *desk, int dictionary, int64_t id, Pen *pen) MUST_USE;
 Status desk_label_of(const Desk *desk, int dictionary, int64_t id, const uint32_t *label_token,
                      Pen *pen) MUST_USE;
-/** P(parent | child) with its interval, as an array of the numbers, [] for insufficient evidence. */
+/** P(parent | child) and its interval as an array of numbers, [] for insufficient evidence. */
 void desk_share(const AtlasLink *link, Pen *pen);
 
 /** One unit of work of a rank: writes files of its own. */
 typedef Status (*DeskUnit)(Desk *desk, int64_t unit, void *context);
-/** Deal units 0 .. units-1 to the ranks in consecutive ranges; the ranks agree every few units, so that one rank's
- *  failure ends all soon. Units are counted in desk->progress where it is open.
+/** Deal units 0 .. units-1 to the ranks in consecutive ranges; the ranks agree every few units, so
+ *  that one rank's failure ends all soon. Units are counted in desk->progress where it is open.
  *  ranks   collective */
 Status desk_deal(Desk *desk, int64_t units, DeskUnit unit, void *context) MUST_USE;
 

@@ -1,5 +1,6 @@
-/* Search by label: for every word, the features of most firings whose label has it. Words are dealt into
- * buckets by their first two characters, so that the page finds all words with a beginning in one file. */
+/* Search by label: for every word, the features of most firings whose label has it. Words are dealt
+ * into buckets by their first two characters, so that the page finds all words with a beginning in
+ * one file. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +35,8 @@ static bool is_punctuation(char byte) {
   return b < 0x80 && !(b >= '0' && b <= '9') && !(b >= 'A' && b <= 'Z') && !(b >= 'a' && b <= 'z');
 }
 
-/* A word as it is searched: without punctuation around it (unless it is nothing else), ASCII letters small,
- * at most WORD_SIZE bytes of whole characters. */
+/* A word as it is searched: without punctuation around it (unless it is nothing else), ASCII
+ * letters small, at most WORD_SIZE bytes of whole characters. */
 static void fold(const char *bytes, int64_t length, char *word) {
   int64_t first = 0, past = length, used = 0;
   while (first < past && is_punctuation(bytes[first])) {

@@ -54,7 +54,7 @@ static uint32_t decode(const char *bytes, int size) {
   }
 }
 
-/* C1 controls, line separators and the marks that turn or hide writing: a terminal might obey them. */
+/* C1 controls, line separators, marks that turn or hide writing: a terminal might obey them. */
 static bool is_steering(uint32_t code) {
   return (code >= 0x80 && code < 0xA0) || code == 0x061C || code == 0x200E || code == 0x200F ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);

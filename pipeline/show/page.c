@@ -120,8 +120,8 @@ static Status begin(const char *part) {
   return status;
 }
 
-/* Put FOLDER.part in the place of FOLDER. The old report is moved aside before and removed after, so that there is a
- * whole one whenever the program is killed. */
+/* Put FOLDER.part in the place of FOLDER. The old report is moved aside before and removed after,
+ * so that there is a whole one whenever the program is killed. */
 static Status replace(const char *part, const char *old, const char *folder) {
   TRY(remove_path(old));
   if (rename(folder, old) != 0 && errno != ENOENT) {

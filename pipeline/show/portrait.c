@@ -272,7 +272,8 @@ static Status write_relatives(Portrait *portrait, Pen *pen) {
   return OK;
 }
 
-/* One example. kind: 0 one of the strongest, else the number of its activation interval from the top. */
+/* One example. kind: 0 one of the strongest, else the number of its activation interval from the
+ * top. */
 static Status write_strip(Portrait *portrait, int64_t row, int64_t kind, Pen *pen) {
   const Atlas *atlas = portrait->desk->atlas;
   TRY(strip_read(&portrait->strip, atlas, row, portrait->desk->strip_side));

@@ -7,8 +7,8 @@
 #include "memory.h"
 #include "schema.h"
 
-/* Up to so many families the browser loads the whole table and sorts it itself; for more there are the first
- * TOP by each column, sorted here. */
+/* Up to so many families the browser loads the whole table and sorts it itself; for more there are
+ * the first TOP by each column, sorted here. */
 enum { WHOLE_MOST = 20000, TOP = 1000 };
 
 static Status take(Roll *roll) {

@@ -7,8 +7,8 @@
 #include "atlas.h"
 #include "status.h"
 
-/** The families of the headline: trees rooted in the smallest level, /family of families.h5. Held whole on each rank:
- *  about 60 bytes a family. */
+/** The families of the headline: trees rooted in the smallest level, /family of families.h5. Held
+ *  whole on each rank: about 60 bytes a family. */
 typedef struct Roll {
   int64_t count, levels;
   uint32_t *root;      /* [count] */

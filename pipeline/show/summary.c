@@ -9,8 +9,8 @@
 #include "shard.h"
 #include "verdict.h"
 
-/* A dictionary below this share of alive features with at least 30 firings: too little text. A pair whose median best
- * cosine is nearer to the null's median: undertrained. */
+/* A dictionary below this share of alive features with at least 30 firings: too little text. A pair
+ * whose median best cosine is nearer to the null's median: undertrained. */
 #define ENOUGH_SHARE 0.70
 #define ENOUGH_RISE 0.04
 

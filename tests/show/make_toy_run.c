@@ -1,4 +1,4 @@
-/* make_toy_run FOLDER [DOCUMENTS]: a toy run on disk, with the run.yaml that cleave-report wants. */
+/* make_toy_run FOLDER [DOCUMENTS]: a toy run on disk, with the run.yaml of cleave-report. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,8 +11,10 @@
 static Team team;
 
 static bool open_toy(Atlas *atlas) {
+  static bool is_written;
   team = toy_team(MPI_COMM_WORLD);
-  return toy_run_write(&team, check_folder(), 12, TOY_TREES) == OK &&
+  is_written = is_written || toy_run_write(&team, check_folder(), 12, TOY_TREES) == OK;
+  return is_written &&
          atlas_open(atlas, &team, check_folder(), TOY_DECLARED, TOY_DICTIONARIES, true) == OK;
 }
 

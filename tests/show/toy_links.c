@@ -1,5 +1,5 @@
-/* The second half of the toy run: neighbours.h5 and families.h5. Cosines and shares are made up; who belongs to
- * whom is the topics' tree. */
+/* The second half of the toy run: neighbours.h5 and families.h5. Cosines and shares are made up;
+ * who belongs to whom is the topics' tree. */
 
 #include <math.h>
 #include <stdio.h>

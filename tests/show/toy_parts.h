@@ -13,8 +13,8 @@
 enum { ROOTS = 9, PARTS = 3, GROUPS = 3, WORDS = 3, LEAVES = ROOTS * PARTS * GROUPS };
 enum { TOY_MOST = 256 }; /* latents of a dictionary */
 
-/** Topics that a dictionary has features for; the topic of a feature (-1: none); the feature of a topic. Topic t of a
- *  level is part of topic t / 3 of the next smaller one.
+/** Topics that a dictionary has features for; the topic of a feature (-1: none); the feature of a
+ *  topic. Topic t of a level is part of topic t / 3 of the next smaller one.
  *  ranks   local */
 int toy_topics(int dictionary);
 int toy_topic(int dictionary, int64_t feature);

@@ -57,18 +57,18 @@ const overview = (() => {
         ["explained variance", "on rows that training did not see"], ["L0", "active features a row"],
         ["dead", "no direction, or no firing in 10 million tokens"], ["unseen", `no firing in these ${format.count(run.source.rows)} rows`],
         ["≥ 30 firings", "share of the alive features that fire at least 30 times"],
-        ["effective dimension", "of the decoder directions"], ["", ""]]
+        ["effective dimension", "of the decoder directions"]]
         .map(([name, title]) => h("th", { scope: "col", title }, name)))),
       h("tbody", {}, run.dictionaries.map(one => h("tr", {},
-        h("th", { scope: "row" }, one.name, one.control_of ? h("span", { class: "quiet" }, ` twin of ${one.control_of}`) : null),
+        h("th", { scope: "row" }, one.name, one.control_of ? h("span", { class: "quiet" }, ` twin of ${one.control_of}`) : null,
+          one.too_little_text ? h("div", { class: "warn small" }, "too little text") : null),
         h("td", {}, format.count(one.latents)),
         h("td", {}, meter(one.explained_variance, 1, format.real(one.explained_variance))),
         h("td", {}, format.real(one.l0, 1)),
         h("td", {}, format.percent(one.dead_share, 1)),
         h("td", {}, format.percent(one.unseen_share, 1)),
         h("td", {}, meter(one.share_30, 1, format.percent(one.share_30))),
-        h("td", {}, format.real(one.effective_dimension, 0)),
-        h("td", {}, one.too_little_text ? h("span", { class: "warn" }, "too little text") : null)))))));
+        h("td", {}, format.real(one.effective_dimension, 0))))))));
 
   const histogram = pair => {
     const width = 520, height = 150, margin = { left: 8, right: 8, top: 10, bottom: 22 };
