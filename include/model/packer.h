@@ -17,7 +17,7 @@ typedef struct Packer Packer;
 
 /** Token rows of a unit come to about so many, so that matrix products are large (a context longer
  *  than that is a unit of its own). Part of the bits of the results: fixed. */
-enum { PACKER_ROWS = 512 };
+enum { PACKER_ROWS = 1024 };
 
 typedef struct PackerUnit {
   int64_t rows, contexts;

@@ -6,8 +6,8 @@
 /** The transformer's maths between the matrix products, on float32. Own polynomials, fixed lanes,
  *  no fma: the same bits on every CPU. ranks: all local. */
 
-/** In place: e^(v - max) / sum. Entries 88 or more below the maximum come out as about 1e-38,
- *  never as subnormal. */
+/** In place: e^(v - max) / sum. Entries more than 64 below the maximum come out as those 64 below
+ *  (1e-28), never as subnormal. */
 void pointwise_softmax(float *values, int64_t count);
 
 /** gate = silu(gate) * up, and gate = gelu(gate) * up with the tanh form of gelu. Relative error

@@ -115,7 +115,7 @@ def main():
         folder = pathlib.Path(name)
         write_text(folder / "text.jsonl")
         for turn in range(ROUNDS):
-            limits.append(gemm_rate(build, max(1, 512 // context) * context, shape))
+            limits.append(gemm_rate(build, max(1, 1024 // context) * context, shape))
             own.append(run_cleave(build, folder, model, layer, context))
             tokens, rows = read_result(folder)
             ids = peer.contexts(tokens)

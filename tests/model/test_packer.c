@@ -130,7 +130,7 @@ static void every_token_comes_once_and_in_order(void) {
   pack_all(2, false);
   pack_all(64, false);
   pack_all(100, false);
-  pack_all(700, false);
+  pack_all(1500, false);
 }
 
 static void a_begin_token_stands_before_each_context(void) {

@@ -21,7 +21,7 @@ harvests() {
 check "all text" harvests context=64
 check "contexts that are no divisor of a unit" harvests context=50
 check "contexts of two tokens" harvests context=2
-check "a context as long as a unit" harvests context=512
+check "a context longer than half a unit" harvests context=512
 check "float32" harvests storage=f32
 check "first positions and special tokens are stored when asked for" harvests first_position=true special_tokens=true
 check "rows above the norm limit are left out" harvests norm_limit=1.1
