@@ -1,4 +1,5 @@
-/* cleave-train: one TopK sparse autoencoder for every dictionary of run.yaml, each partitioned over all ranks. */
+/* cleave-train: one TopK sparse autoencoder for every dictionary of run.yaml, each partitioned over
+ * all ranks. */
 #include "train.h"
 
 #include <math.h>
@@ -123,7 +124,8 @@ static Status save(Training *t) {
   return OK;
 }
 
-/* After each step: a line of the log, a checkpoint if it is time for one, and the end if a signal asked for it. */
+/* After each step: a line of the log, a checkpoint if it is time for one, and the end if a signal
+ * asked for it. */
 static Status after_step(Training *t, const TrainReport *report) {
   const TrainSettings *settings = &t->stage->settings.train;
   const int64_t step = t->train->step;

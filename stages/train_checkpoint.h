@@ -8,7 +8,8 @@
 #include "team.h"
 #include "train.h"
 
-/** checkpoints/NAME/step-N.h5: the whole state after N steps. The last two are kept; any number of ranks can go on. */
+/** checkpoints/NAME/step-N.h5: the whole state after N steps. The last two are kept; any number of
+ *  ranks can go on. */
 typedef struct TrainCheckpoint {
   const char *folder; /* borrowed: checkpoints/NAME */
   const char *stamp;  /* borrowed: of the dictionary that is being made */

@@ -5,7 +5,8 @@
 
 #include "lanes.h"
 
-/** Adam (0.9, 0.999, 6.25e-10), element-wise, the same bits on every CPU. Moments below 1e-30 become 0. */
+/** Adam (0.9, 0.999, 6.25e-10), element-wise, the same bits on every CPU. Moments below 1e-30
+ *  become 0. */
 typedef struct Adam {
   int64_t step;         /* updates begun so far */
   double first, second; /* 0.9^step, 0.999^step, by repeated multiplication */

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** One kernel set a kind of processor, chosen at the first call: the widest that this CPU has. All sets give the
- *  same bits; only tests choose one by hand. */
+/** One kernel set a kind of processor, chosen at the first call: the widest that this CPU has. All
+ *  sets give the same bits; only tests choose one by hand. */
 
 /** Steps of one Adam update; the factors hold the bias corrections (see adam.h). */
 typedef struct LanesAdam {
@@ -30,11 +30,11 @@ typedef struct Lanes {
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);
-  /** best[l] = maximum of score[n] + bias[n] over n % 64 == l, n < count - count % 64; bias may be NULL;
-   *  count >= 64. */
+  /** best[l] = maximum of score[n] + bias[n] over n % 64 == l, n < count - count % 64; bias may be
+   *  NULL; count >= 64. */
   void (*maxima)(const float *score, const float *bias, int64_t count, float best[64]);
-  /** Columns n of [0, count) with score[n] + bias[n] >= least or score[n] >= back[n], ascending, into hits;
-   *  bias and back may be NULL. Returns their number. */
+  /** Columns n of [0, count) with score[n] + bias[n] >= least or score[n] >= back[n], ascending,
+   *  into hits; bias and back may be NULL. Returns their number. */
   int64_t (*scan)(const float *score, const float *bias, const float *back, int64_t count,
                   float least, int32_t *hits);
 } Lanes;

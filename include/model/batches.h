@@ -7,12 +7,14 @@
 #include "status.h"
 #include "team.h"
 
-/** The order of training data: a function of (seed, dictionary name, epoch, step) alone, so the data cursor is the
- *  step. The training rows are cut into chunks of 256. In every epoch the chunks are permuted, `window` rows of that
- *  order (whole chunks) are shuffled together, and batches are cut from the shuffled sequence; a batch may span two
- *  windows. The rows of an epoch that do not fill a batch are dropped (others in the next epoch). */
+/** The order of training data: a function of (seed, dictionary name, epoch, step) alone, so the data
+ *  cursor is the step. The training rows are cut into chunks of 256. In every epoch the full chunks
+ *  are permuted (one that is not full stays last), `window` rows of that order (whole chunks) are
+ *  shuffled together, and batches are cut from the shuffled sequence; a batch may span two windows.
+ *  The rows of an epoch that do not fill a batch are dropped (others in the next epoch). */
 
-/** Read training rows [first, first + rows) as they are stored: uint16_t bf16 bits or float32, [rows, width].
+/** Read training rows [first, first + rows) as they are stored: uint16_t bf16 bits or float32,
+ *  [rows, width].
  *  ranks   local */
 typedef Status (*BatchesRead)(void *context, int64_t first, int64_t rows, void *out);
 

@@ -8,9 +8,10 @@
 #include "status.h"
 #include "team.h"
 
-/** Where the k best of a row end, over all ranks, exactly: each rank sends its own best keys of a row to the rank that
- *  owns the row (rows are dealt one by one: shard_of(rows, 1)), which sorts them and tells all where the cut is.
- *  2 * rows * wide * 8 bytes per rank, whatever the rank count. */
+/** Where the k best of a row end, over all ranks, exactly: each rank sends its own best keys of a
+ *  row to the rank that owns the row (rows are dealt one by one: shard_of(rows, 1)), which sorts
+ *  them and tells all where the cut is. 2 * rows * wide * 8 bytes per rank, whatever the rank
+ *  count. */
 typedef struct CutLine {
   SelectKey best; /* the k-th best key; 0: fewer than k, so every key is in */
   SelectKey next; /* the wide-th best key; 0: fewer */
@@ -40,7 +41,8 @@ void cut_destroy(Cut **cut);
 
 /** Fill lines, slice, keys and counts.
  *  ranks   collective
- *  keys    in      [rows, stride] this rank's best keys of each row, in any order; stride >= its depth
+ *  keys    in      [rows, stride] this rank's best keys of each row, in any order; stride >= its
+ *                  depth
  *  counts  in      [rows] <= its depth */
 void cut_agree(Cut *cut, Team *team, const SelectKey *keys, const int64_t *counts, int64_t stride,
                int64_t rows);

@@ -9,13 +9,16 @@
 #include "status.h"
 #include "team.h"
 
-/** Gradients of this rank's latents, row by row and never all at once: a first pass finds their norms (for the
- *  global clip) and b_dec's gradient, the update then forms each latent's gradient again where it needs it. */
+/** Gradients of this rank's latents, row by row and never all at once: a first pass finds their
+ *  norms (for the global clip) and b_dec's gradient, the update then forms each latent's gradient
+ *  again where it needs it. */
 
-/** One term of the loss, factor * sum_b |pull_b|^2 / 2 with pull = reconstruction - target (or its negative, and the
- *  factor's sign with it): hit (b, i) with activation a adds
- *    slope = factor * pull_b . w_dec_i         to b_enc_i, slope * x'_b to w_enc_i (the target is detached)
- *    factor * a * pull_b                       to w_dec_i */
+/** One term of the loss, factor / 2 * sum_b |pull_b|^2 with pull = reconstruction - target (or its
+ *  negative, and the factor's sign with it; the target is detached). A hit (b, i) of activation a
+ *  adds, with slope = factor * pull_b . w_dec_i,
+ *    slope                 to b_enc_i
+ *    slope * x'_b          to w_enc_i
+ *    factor * a * pull_b   to w_dec_i */
 typedef struct GradientTerm {
   const Hits *hits;
   const float *pull; /* [rows, width] */
@@ -58,8 +61,8 @@ Status gradient_measure(Gradient *gradient, Team *team) MUST_USE;
 /** Has this latent any hit?
  *  ranks   local */
 bool gradient_is_active(const Gradient *gradient, int64_t latent);
-/** The gradient of one latent's rows, after gradient_measure. The decoder's is projected on the tangent of the unit
- *  sphere (its part along the row is removed).
+/** The gradient of one latent's rows, after gradient_measure. The decoder's is projected on the
+ *  tangent of the unit sphere (its part along the row is removed).
  *  ranks   local
  *  enc, dec out    [width] */
 void gradient_form(const Gradient *gradient, int64_t latent, float *enc, float *dec);

@@ -11,11 +11,13 @@
 #include "status.h"
 #include "team.h"
 
-/** A sparse autoencoder (TopK) whose dictionary is partitioned over ranks: a rank holds whole blocks of
- *  shard_latent_block(latents) latents. x is a scaled row (raw row times
+/** A sparse autoencoder (TopK) whose dictionary is partitioned over ranks: a rank holds whole
+ *  blocks of shard_latent_block(latents) latents. With a scaled row x (raw row times
  *  (float)input_scale, in float32):
- *    centred x' = x - b_dec (or x, where subtract_b_dec is off),   score_i = w_enc_i . x' + b_enc_i,
- *    activation = score of the k best positive ones over all latents, ties to the lower id,   x^ = sum a_i w_dec_i + b_dec */
+ *    centred     x' = x - b_dec (or x, where subtract_b_dec is off)
+ *    score       s_i = w_enc_i . x' + b_enc_i
+ *    activation  a_i = s_i of the k best positive ones over all latents, ties to the lower id
+ *    rebuilt     x^ = sum a_i w_dec_i + b_dec */
 typedef struct Sae {
   int64_t latents, width; /* of the whole dictionary */
   Shard own;              /* latents of this rank; may be empty */
@@ -40,13 +42,13 @@ void sae_measure(Sae *sae);
  *  ranks   local */
 void sae_centre(const Sae *sae, const float *rows, int64_t count, float *out);
 
-/** The exact selection of a batch, and its buffers. */
+/** The exact selection of a batch, and its buffers. cut->lines[row].sum is the sum of the row's
+ *  activations; cut->slice are the rows that this rank owns, cut->keys all their keys, best first,
+ *  the first cut->k of them active. */
 typedef struct SaePicks {
-  int64_t rows; /* of the last sae_select */
-  Hits hits;    /* this rank's latents: by row, and by latent */
-  Cut *
-      cut; /* cut->lines[row].sum: sum of the row's activations; cut->slice and cut->keys: the rows that
-                            this rank owns, and all their keys (active first cut->k of them), best first */
+  int64_t rows;     /* of the last sae_select */
+  Hits hits;        /* this rank's latents: by row, and by latent */
+  Cut *cut;         /* where the rows end, over all ranks */
   int64_t capacity; /* hits of a row */
   SelectKey *keys;  /* [rows, capacity] */
   int64_t *counts;  /* [rows] */
@@ -55,15 +57,16 @@ typedef struct SaePicks {
   int64_t *sums;    /* [rows, width] of sae_decode */
 } SaePicks;
 
-/** Buffers for batches of up to rows_most rows: the k best are active, the next wide - k inactive hits (wide >= k).
+/** Buffers for batches of up to rows_most rows: the k best are active, the next wide - k inactive
+ *  hits (wide >= k).
  *  ranks   local
  *  fails   ERR_MEMORY */
 Status sae_picks_create(SaePicks **out, const Sae *sae, const Team *team, int64_t rows_most,
                         int64_t k, int64_t wide) MUST_USE;
 void sae_picks_destroy(SaePicks **picks);
 
-/** Select over all ranks. Positive scores alone count, so a row may have fewer hits. The result depends neither on
- *  ranks nor on threads.
+/** Select over all ranks. Positive scores alone count, so a row may have fewer hits. The result
+ *  depends neither on ranks nor on threads.
  *  ranks   collective; centred and count the same on every rank
  *  centred in      [count, width]
  *  fails   ERR_MEMORY */

@@ -11,11 +11,12 @@
 #include "status.h"
 #include "team.h"
 
-/** Training of one TopK dictionary, partitioned over ranks as in Sae. The state after a step is the same, bit for bit,
- *  at any number of ranks and threads.
+/** Training of one TopK dictionary, partitioned over ranks as in Sae. The state after a step is the
+ *  same, bit for bit, at any number of ranks and threads.
  *    loss = mean_b |x_b - x^_b|^2 (summed over the width) + AuxK (auxk.h)
- *    Adam; global clip of the gradient's norm; decoder gradients projected, decoder rows kept at unit norm; the rate
- *    rises linearly over the first `warmup` share of the steps and falls linearly to 0 over the last `decay` share. */
+ *    Adam; global clip of the gradient's norm; decoder gradients projected, decoder rows kept at
+ *    unit norm; the rate rises linearly over the first `warmup` share of the steps and falls
+ *    linearly to 0 over the last `decay` share. */
 typedef struct TrainSpec {
   const char *name; /* of the dictionary; borrowed */
   int64_t latents, width, k;
@@ -67,7 +68,8 @@ typedef struct TrainReport {
 Status train_create(Train **out, const Team *team, const TrainSpec *spec) MUST_USE;
 void train_destroy(Train **train);
 
-/** Fresh weights: Gaussian unit decoder rows keyed by (seed, dictionary name, latent), w_enc = w_dec, b_enc = 0.
+/** Fresh weights: Gaussian unit decoder rows keyed by (seed, dictionary name, latent), encoder rows
+ *  equal to them, b_enc = 0.
  *  ranks   local
  *  mean    in      [width] scaled mean of the training rows: b_dec */
 void train_start(Train *train, const float *mean);
@@ -76,8 +78,8 @@ void train_start(Train *train, const float *mean);
  *  ranks   collective
  *  rows    in      [batch, width] scaled, the same on all ranks
  *  request in      any small number of this rank's (a signal); report->request has the largest
- *  fails   ERR_NUMERIC when the loss or a gradient is not finite (the state is then as before the step, but for
- *          `quiet`), ERR_MEMORY */
+ *  fails   ERR_NUMERIC when the loss or a gradient is not finite (the state is then as before the
+ *          step, but for `quiet`), ERR_MEMORY */
 Status train_step(Train *train, Team *team, const float *rows, int request,
                   TrainReport *report) MUST_USE;
 
@@ -90,9 +92,8 @@ typedef struct TrainPart {
   const char *name; /* "w_enc" */
   const char *meaning;
   void *data;
-  bool
-      is_whole; /* the same on all ranks: [width]; else this rank's latents: [own] or [own, width] */
-  bool has_width;  /* [own, width] */
+  bool is_whole;   /* [width], the same on all ranks; else this rank's latents */
+  bool has_width;  /* [own, width]; else [own] */
   bool is_integer; /* int64_t, else float */
 } TrainPart;
 enum { TRAIN_PARTS = 13 };

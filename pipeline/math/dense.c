@@ -45,9 +45,10 @@ void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t wi
               blas_count(n));
 }
 
-/* A sum of `width` products in float32, in any order and with or without fma, differs from the exact one by at
- * most width u / (1 - width u) sum |a_i b_i|, u = 2^-24 (Higham, section 3.1), and sum |a_i b_i| <= |a||b|. Twice,
- * for two such sums; the 8 and the 1.01 cover the denominators and the rounding of the bound's own arithmetic. */
+/* A sum of `width` products in float32, in any order and with or without fma, differs from the
+ * exact one by at most width u / (1 - width u) sum |a_i b_i|, u = 2^-24 (Higham, section 3.1), and
+ * sum |a_i b_i| <= |a||b|. Twice, for two such sums; the 8 and the 1.01 cover the denominators and
+ * the rounding of the bound's own arithmetic. */
 double dense_gemm_error(int64_t width) {
   return 1.01 * (2.0 * (double)width + 8.0) * 0x1p-24;
 }

@@ -4,8 +4,9 @@
 
 #include "lanes.h"
 
-/* 2^50 leaves room for 2^13 times the bound before 64 bits overflow, and rounding stays within the 2^51 that the
- * magic addition can do. The exponent is kept in a range in which scale and 1 / scale are normal numbers. */
+/* 2^50 leaves room for 2^13 times the bound before 64 bits overflow, and rounding stays within the
+ * 2^51 that the magic addition can do. The exponent is kept in a range in which scale and 1 / scale
+ * are normal numbers. */
 double fixed_scale(double bound) {
   int exponent = 0;
   if (!(bound > 0.0) || isinf(bound)) {

@@ -1,7 +1,7 @@
-/* The kernels, written once; included by lanes_plain.c, lanes_avx2.c and lanes_avx512.c, which define Vector
- * (LANE_COUNT floats), Wide (WIDE_COUNT doubles) and their operations. What fixes the bits: 64 lanes, element i
- * goes to lane i % 64 by fma in ascending order, lanes l and l + half are added for half = 32 .. 1. Loops
- * without an order (element-wise ones) are left to the vectoriser. */
+/* The kernels, written once; included by lanes_plain.c, lanes_avx2.c and lanes_avx512.c, which
+ * define Vector (LANE_COUNT floats), Wide (WIDE_COUNT doubles) and their operations. What fixes the
+ * bits: 64 lanes, element i goes to lane i % 64 by fma in ascending order, lanes l and l + half are
+ * added for half = 32 .. 1. Loops without an order (element-wise ones) are left to the vectoriser. */
 
 enum { LANES = 64, PARTS = LANES / LANE_COUNT, WIDES = LANES / WIDE_COUNT };
 
@@ -127,7 +127,8 @@ static void add4(float *restrict y, const float *const rows[4], int64_t width,
   }
 }
 
-/* Adding 1.5 * 2^52 rounds to an integer (ties to even) and leaves it in the low bits of the double. */
+/* Adding 1.5 * 2^52 rounds to an integer (ties to even) and leaves it in the low bits of the
+ * double. */
 static inline int64_t rounded(double value) {
   union {
     double value;
@@ -164,7 +165,8 @@ static void from_bf16(const uint16_t *restrict bits, int64_t count, float *restr
   }
 }
 
-/* Moments below 1e-30 become 0: a row that is never active again would else end in subnormal numbers. */
+/* Moments below 1e-30 become 0: a row that is never active again would else end in subnormal
+ * numbers. */
 static void adam(const LanesAdam *step, float *restrict weight, float *restrict first,
                  float *restrict second, const float *restrict gradient, int64_t count) {
   const LanesAdam s = *step;

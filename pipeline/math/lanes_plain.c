@@ -3,7 +3,8 @@
 
 #include "lanes_sets.h"
 
-/* One lane a vector. fmaf is an instruction where the CPU has it, else exact software: slow, and right. */
+/* One lane a vector. fmaf is an instruction where the CPU has it, else exact software: slow, and
+ * right. */
 typedef float Vector;
 typedef double Wide;
 enum { LANE_COUNT = 1, WIDE_COUNT = 1, GROUP = 8 };

@@ -10,14 +10,16 @@
 
 /* A unit of work is a tile of queries, which meets all base rows, a tile at a time:
  *
- *   1. the BLAS forms score[QUERIES, BASES]; |score - exact| <= bound, the same for a query and a whole base tile
- *   2. what reaches the query's bar (a lower bound of its k-th best score) becomes a candidate; the k-th best lower
- *      bound of the candidates raises the bar
- *   3. after the last base tile the candidates that still reach the bar are scored exactly and offered to the heap
+ *   1. the BLAS forms score[QUERIES, BASES]; |score - exact| <= bound, the same for a query and a
+ *      whole base tile
+ *   2. what reaches the query's bar (a lower bound of its k-th best score) becomes a candidate; the
+ *      k-th best lower bound of the candidates raises the bar
+ *   3. after the last base tile the candidates that still reach the bar are scored exactly and
+ *      offered to the heap
  *
- * A score below the bar cannot be among the k best, whatever the tiles were: so the result depends on none of them.
- * The base rows' own heaps (back) are served from the same tiles; there a column's candidates are settled at once,
- * since lists for all base rows would be too large. */
+ * A score below the bar cannot be among the k best, whatever the tiles were: so the result depends
+ * on none of them. The base rows' own heaps (back) are served from the same tiles; there a column's
+ * candidates are settled at once, since lists for all base rows would be too large. */
 enum { QUERIES = 512, BASES = 512, LEAST_QUERIES = 32, LIST_LEAST = 256 };
 
 typedef struct Candidate {
@@ -77,8 +79,9 @@ static float larger(float a, float b) {
   return a > b ? a : b;
 }
 
-/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding each; two more
- * roundings are for adding the bound to a score in float32; the last term is for products that underflow. */
+/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding
+ * each; two more roundings are for adding the bound to a score in float32; the last term is for
+ * products that underflow. */
 static double bound_of(const Screening *screening, double query_norm, double base_norm,
                        double bias) {
   const double product = query_norm * base_norm;
@@ -86,7 +89,8 @@ static double bound_of(const Screening *screening, double query_norm, double bas
          (double)(screening->job->width + 8) * 0x1p-147;
 }
 
-/* Offer exact scores of base row `index` against queries, or the other way round: `four` rows at a time. */
+/* Offer exact scores of base row `index` against queries, or the other way round: `four` rows at a
+ * time. */
 static void exact_scores(const float *row, const float *others, int64_t width, const int64_t *picks,
                          int64_t count, float *out) {
   for (int64_t i = 0; i < count; i += 4) {
@@ -139,8 +143,8 @@ static void settle_query(const Screening *screening, ScreenScratch *s, int64_t q
   raise_bar(pool, select_worst(keys, job->counts[q], job->k));
 }
 
-/* Raise the bar and drop what is below. A list that stays long (ties, ascending scores) is settled: the next tile
- * may bring BASES candidates more. */
+/* Raise the bar and drop what is below. A list that stays long (ties, ascending scores) is settled:
+ * the next tile may bring BASES candidates more. */
 static void tidy_query(const Screening *screening, ScreenScratch *s, int64_t q, int64_t tile_q) {
   Pool *pool = &s->pools[tile_q];
   Candidate *list = s->lists + tile_q * screening->list;
@@ -165,8 +169,8 @@ static bool is_pair(const ScreenJob *job, int64_t q, int64_t index) {
          (job->base.is_left_out == NULL || !job->base.is_left_out[index]);
 }
 
-/* A first bar from the row's own scores: the k-th best of the maxima of groups is a score that k columns reach
- * (one more if one of them may be the row itself). */
+/* A first bar from the row's own scores: the k-th best of the maxima of groups is a score that k
+ * columns reach (one more if one of them may be the row itself). */
 static void first_bar(const Screening *screening, ScreenScratch *s, Pool *pool, const float *score,
                       const float *bias, int64_t count, double bound) {
   enum { GROUPS = 64 };

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* Floats in order as unsigned integers: flip all bits of a negative one, the sign bit of the others. */
+/* Floats in order as unsigned integers: flip all bits of a negative one, the sign bit of the
+ *           others. */
 SelectKey select_key(float score, int64_t id) {
   const float positive_zero = score + 0.0F;
   uint32_t bits;

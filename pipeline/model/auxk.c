@@ -9,7 +9,8 @@
 #include "memory.h"
 #include "threads.h"
 
-/* Integers up to GRID in magnitude; products of COLUMNS of them sum to less than 2^24, so float32 GEMM is exact. */
+/* Integers up to GRID in magnitude; products of COLUMNS of them sum to less than 2^24, so float32
+ * GEMM is exact. */
 enum { GRID = 63, COLUMNS = 4096, TILE = 256, ROWS_A_UNIT = 32, PICKS_MOST = 512 };
 enum { UNIT = ROWS_A_UNIT * TILE };
 
@@ -71,7 +72,8 @@ typedef struct AuxkWork {
   int64_t first, count; /* the tile: dead latents [first, first + count) of the list */
 } AuxkWork;
 
-/* Columns [0, width) are kept a block of COLUMNS at a time, [count, columns] each, so that the BLAS sees dense rows. */
+/* Columns [0, width) are kept a block of COLUMNS at a time, [count, columns] each, so that the BLAS
+ * sees dense rows. */
 static float *grid_block(float *grid, int64_t count, int64_t column) {
   return grid + count * column;
 }
@@ -80,7 +82,8 @@ static int64_t columns_at(int64_t width, int64_t column) {
   return width - column < COLUMNS ? width - column : COLUMNS;
 }
 
-/* row = step * integers of at most GRID; row `at` of `count`. Adding 1.5 * 2^23 rounds to an integer. */
+/* row = step * integers of at most GRID; row `at` of `count`. Adding 1.5 * 2^23 rounds to an
+ * integer. */
 static float put_on_grid(const float *row, int64_t width, float *grid, int64_t at, int64_t count) {
   const float magic = 12582912.0F;
   float most = 0.0F;
@@ -247,7 +250,7 @@ static double variance_of(Auxk *a, const AuxkBatch *batch, int64_t width) {
   return sum / (double)batch->rows;
 }
 
-/* e^ from the picks, then e^ - e and the loss. The largest activation of a row bounds its k picks. */
+/* e^ from the picks, then e^ - e. The largest activation of a row bounds its k picks. */
 static Status predict(AuxkWork *work, Team *team) {
   Auxk *a = work->auxk;
   const AuxkBatch *batch = work->batch;

@@ -10,20 +10,19 @@
 
 enum { CHUNK = 256 };
 
-/* One window of an epoch: slots [slot, slot + slots) of the permuted chunks. All chunks are full but one. */
+/* One window of an epoch: slots [slot, slot + slots) of its order of chunks. The chunk that is not
+ * full keeps the last place, so row r of a window is always in slot r / CHUNK. */
 typedef struct Window {
-  int64_t epoch, index;
+  int64_t epoch;
   int64_t slot, slots;
   int64_t first, rows;  /* its place in the epoch's sequence of rows */
-  int64_t short_slot;   /* slot within the window of the chunk that is not full, -1: elsewhere */
-  uint64_t chunk_key;   /* permutes the epoch's chunks */
+  uint64_t chunk_key;   /* permutes the epoch's full chunks */
   uint64_t shuffle_key; /* permutes the window's rows */
 } Window;
 
 struct Batches {
   BatchesSpec spec;
   int64_t chunks;       /* of the data */
-  int64_t last_rows;    /* rows of the last chunk */
   int64_t window_slots; /* chunks of a window */
   int64_t epoch_steps;
   int64_t row_bytes;
@@ -51,7 +50,6 @@ Status batches_create(Batches **out, const Team *team, const BatchesSpec *spec) 
   Batches *b = *out;
   b->spec = *spec;
   b->chunks = (spec->rows + CHUNK - 1) / CHUNK;
-  b->last_rows = spec->rows - (b->chunks - 1) * CHUNK;
   const int64_t wanted = (spec->window + CHUNK - 1) / CHUNK;
   b->window_slots = wanted < 1 ? 1 : (wanted < b->chunks ? wanted : b->chunks);
   b->epoch_steps = spec->rows / spec->batch;
@@ -81,60 +79,46 @@ int64_t batches_steps(const Batches *b) {
   return steps < 1 ? 1 : steps;
 }
 
-/* Where the chunk that is not full stands in the epoch's order. */
-static int64_t find_short(const Batches *b, uint64_t chunk_key) {
-  int64_t slot = 0;
-  while (random_permute(chunk_key, b->chunks, slot) != b->chunks - 1) {
-    slot++;
-  }
-  return slot;
-}
-
 /* The window of an epoch that holds place `place` of its sequence. */
 static Window find_window(const Batches *b, int64_t epoch, int64_t place) {
   const uint64_t key =
       random_subkey(random_key(b->spec.seed, "order of data", b->spec.name), (uint64_t)epoch);
-  Window w = {.epoch = epoch, .chunk_key = random_subkey(key, 0), .short_slot = -1};
-  const int64_t short_slot = find_short(b, w.chunk_key);
-  const int64_t missing = CHUNK - b->last_rows;
-  const int64_t full = b->window_slots * CHUNK;
-  w.index = place / full; /* or the next one, when rows are missing before it */
-  const int64_t past = (w.index + 1) * b->window_slots;
-  w.index += place >= past * CHUNK - (short_slot < past ? missing : 0);
-  w.slot = w.index * b->window_slots;
-  w.slots = b->chunks - w.slot < b->window_slots ? b->chunks - w.slot : b->window_slots;
-  w.first = w.slot * CHUNK - (short_slot < w.slot ? missing : 0);
-  w.rows = w.slots * CHUNK;
-  if (short_slot >= w.slot && short_slot < w.slot + w.slots) {
-    w.short_slot = short_slot - w.slot;
-    w.rows -= missing;
-  }
-  w.shuffle_key = random_subkey(random_subkey(key, 1), (uint64_t)w.index);
+  const int64_t index = place / (b->window_slots * CHUNK);
+  Window w = {.epoch = epoch,
+              .slot = index * b->window_slots,
+              .chunk_key = random_subkey(key, 0),
+              .shuffle_key = random_subkey(random_subkey(key, 1), (uint64_t)index)};
+  const int64_t slots = b->chunks - w.slot;
+  const int64_t rows = b->spec.rows - w.slot * CHUNK;
+  w.slots = slots < b->window_slots ? slots : b->window_slots;
+  w.first = w.slot * CHUNK;
+  w.rows = rows < w.slots * CHUNK ? rows : w.slots * CHUNK;
   return w;
 }
 
-/* Place of the epoch's sequence -> row of the window, counted as if all its chunks were full. */
-static int64_t shuffled_row(const Batches *b, const Window *w, int64_t place) {
-  const int64_t row = random_permute(w->shuffle_key, w->rows, place - w->first);
-  const bool is_behind = w->short_slot >= 0 && row >= w->short_slot * CHUNK + b->last_rows;
-  return row + (is_behind ? CHUNK - b->last_rows : 0);
+/* Place of the epoch's sequence -> row of the window. */
+static int64_t shuffled_row(const Window *w, int64_t place) {
+  return random_permute(w->shuffle_key, w->rows, place - w->first);
 }
 
 static int64_t chunk_of(const Batches *b, const Window *w, int64_t slot) {
-  return random_permute(w->chunk_key, b->chunks, w->slot + slot);
+  const int64_t at = w->slot + slot;
+  const int64_t full = b->spec.rows / CHUNK;
+  return at < full ? random_permute(w->chunk_key, full, at) : at;
 }
 
 int64_t batches_row(const Batches *b, int64_t step, int64_t place) {
   const int64_t at = step % b->epoch_steps * b->spec.batch + place;
   const Window w = find_window(b, step / b->epoch_steps, at);
-  const int64_t row = shuffled_row(b, &w, at);
+  const int64_t row = shuffled_row(&w, at);
   return chunk_of(b, &w, row / CHUNK) * CHUNK + row % CHUNK;
 }
 
 static Status load_slots(Batches *b) {
   for (int64_t slot = b->own.first; slot < b->own.past; slot++) {
     const int64_t chunk = chunk_of(b, &b->window, slot);
-    const int64_t rows = chunk == b->chunks - 1 ? b->last_rows : CHUNK;
+    const int64_t left = b->spec.rows - chunk * CHUNK;
+    const int64_t rows = left < CHUNK ? left : CHUNK;
     TRY(b->spec.read(b->spec.context, chunk * CHUNK, rows,
                      b->loaded + (slot - b->own.first) * CHUNK * b->row_bytes));
   }
@@ -156,12 +140,13 @@ static Status enter_window(Batches *b, Team *team, int64_t epoch, int64_t place)
   return status;
 }
 
-/* This rank's rows among places [place, place + count), in their order; everybody's counts and owners. */
+/* This rank's rows among places [place, place + count), in their order; everybody's counts and
+ * owners. */
 static void pack_rows(Batches *b, const Team *team, int64_t place, int64_t count) {
   unsigned char *to = b->sent;
   memset(b->counts, 0, (size_t)team->size * sizeof(*b->counts));
   for (int64_t i = 0; i < count; i++) {
-    const int64_t row = shuffled_row(b, &b->window, place + i);
+    const int64_t row = shuffled_row(&b->window, place + i);
     const int owner = shard_owner(b->window.slots, 1, row / CHUNK, team->size);
     b->owners[i] = owner;
     b->counts[owner]++;

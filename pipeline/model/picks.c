@@ -91,8 +91,8 @@ Status sae_select(Team *team, const Sae *sae, const float *centred, int64_t coun
   return OK;
 }
 
-/* No partial sum is larger than the sum of the row's activations: decoder rows have unit norm (1.001 covers their
- * rounding). */
+/* No partial sum is larger than the sum of the row's activations: decoder rows have unit norm
+ * (1.001 covers their rounding). */
 Status sae_decode(Team *team, const Sae *sae, SaePicks *picks, float *out) {
   for (int64_t row = 0; row < picks->rows; row++) {
     picks->scales[row] = fixed_scale(1.001 * picks->cut->lines[row].sum);

@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-/** Rows for tests: sparse sums of known unit directions, `active` of `directions` a row, coefficients between 0.5 and
- *  1.5, scaled to a mean square norm of `width`. */
+/** Rows for tests: sparse sums of known unit directions, `active` of `directions` a row,
+ *  coefficients between 0.5 and 1.5, scaled to a mean square norm of `width`. */
 typedef struct Planted {
   int64_t directions, width, active;
   uint64_t key;

@@ -1,6 +1,6 @@
-/* One training step against a naive one in double: loss, AuxK and all gradients by finite differences, with the
- * active set, the picks of AuxK and its target held fixed. The step's gradient is read off Adam's first moments:
- * after one update they are 0.1 times the gradient. */
+/* One training step against a naive one in double: loss, AuxK and all gradients by finite
+ * differences, with the active set, the picks of AuxK and its target held fixed. The step's
+ * gradient is read off Adam's first moments: after one update they are 0.1 times the gradient. */
 #include <math.h>
 #include <string.h>
 

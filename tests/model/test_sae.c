@@ -10,8 +10,8 @@
 #include "team.h"
 #include "threads.h"
 
-/* The exact selection and decoding over ranks against naive loops over the whole dictionary, which every rank makes
- * for itself. */
+/* The exact selection and decoding over ranks against naive loops over the whole dictionary, which
+ * every rank makes for itself. */
 
 typedef struct Case {
   int64_t latents, width, rows, k, wide;

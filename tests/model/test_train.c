@@ -1,5 +1,6 @@
-/* Training as a whole: the same bits at any number of ranks and threads, resumed anywhere, and a planted dictionary
- * that is found again. Every rank can also train alone (MPI_COMM_SELF), which is the reference. */
+/* Training as a whole: the same bits at any number of ranks and threads, resumed anywhere, and a
+ * planted dictionary that is found again. Every rank can also train alone (MPI_COMM_SELF), which is
+ * the reference. */
 #include <math.h>
 #include <string.h>
 
