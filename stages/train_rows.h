@@ -8,7 +8,7 @@
 #include "status.h"
 #include "team.h"
 
-/** The training rows of activations.h5: all rows but those of held-out documents, in corpus order. */
+/** The training rows of activations.h5: those of documents that are not held out, in order. */
 typedef struct TrainRows {
   Archive *file;
   int64_t rows, width;

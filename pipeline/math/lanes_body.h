@@ -1,7 +1,7 @@
 /* The kernels, written once; included by lanes_plain.c, lanes_avx2.c and lanes_avx512.c, which
  * define Vector (LANE_COUNT floats), Wide (WIDE_COUNT doubles) and their operations. What fixes the
  * bits: 64 lanes, element i goes to lane i % 64 by fma in ascending order, lanes l and l + half are
- * added for half = 32 .. 1. Loops without an order (element-wise ones) are left to the vectoriser. */
+ * added for half = 32 .. 1. Element-wise loops are left to the vectoriser. */
 
 enum { LANES = 64, PARTS = LANES / LANE_COUNT, WIDES = LANES / WIDE_COUNT };
 

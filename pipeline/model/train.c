@@ -80,7 +80,7 @@ void train_destroy(Train **train) {
   MEMORY_FREE(*train);
 }
 
-/* Without the name in the key, dictionaries of different sizes would share their first directions. */
+/* Without the name in the key, dictionaries of different sizes would share directions. */
 void train_start(Train *t, const float *mean) {
   const int64_t width = t->spec.width;
   const uint64_t key = random_key(t->spec.seed, "decoder start", t->spec.name);
