@@ -13,10 +13,15 @@
 /** The report: a folder that opens from disk in a browser. index.html and assets/ are the same in
  *  every report; data/ holds the run, in shards that the page loads when it needs them. */
 
+enum { PAGE_TABLE = 20000 };
+
 typedef struct PageSettings {
   const char *title;
   int64_t strips;     /* strongest examples a feature */
   int64_t strip_side; /* tokens on either side */
+  int64_t
+      table_most; /* families up to which the page loads the whole table and sorts it itself; above,
+                         it has the first ones by each column. 0: PAGE_TABLE */
 } PageSettings;
 
 typedef struct PageTotals {

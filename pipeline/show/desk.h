@@ -17,12 +17,12 @@ typedef struct Desk {
   const Atlas *atlas;
   const Kin *kin;
   const Names *names;
-  const char *folder; /* of the report while it is being written */
-  int64_t strips, strip_side;
-  char *last_folder;    /* made last */
-  int64_t files, bytes; /* written by this rank */
-  Progress *progress;   /* NULL: not shown */
-  int64_t done;         /* units of it */
+  const char *folder;                     /* of the report while it is being written */
+  int64_t strips, strip_side, table_most; /* as in PageSettings */
+  char *last_folder;                      /* made last */
+  int64_t files, bytes;                   /* written by this rank */
+  Progress *progress;                     /* NULL: not shown */
+  int64_t done;                           /* units of it */
 } Desk;
 
 /** Shards hold so many features, families, rows of the table; folders so many shards. The page's

@@ -193,7 +193,8 @@ Status page_write(const Atlas *atlas, const Names *names, const char *folder,
                  .names = names,
                  .folder = text_chars(&part),
                  .strips = settings->strips,
-                 .strip_side = settings->strip_side};
+                 .strip_side = settings->strip_side,
+                 .table_most = settings->table_most > 0 ? settings->table_most : PAGE_TABLE};
     status = write_whole(&desk, folder, settings->title, stamp);
     kin_close(&kin);
     *totals = sum_up(&desk);

@@ -7,9 +7,7 @@
 #include "memory.h"
 #include "schema.h"
 
-/* Up to so many families the browser loads the whole table and sorts it itself; for more there are
- * the first TOP by each column, sorted here. */
-enum { WHOLE_MOST = 20000, TOP = 1000 };
+enum { TOP = 1000 }; /* families of a table that is sorted by one column */
 
 static Status take(Roll *roll) {
   TRY(MEMORY_NEW(&roll->root, roll->count, "roots of families"));
@@ -28,10 +26,6 @@ int64_t roll_size(const Roll *roll, int64_t family) {
     total += roll->size[family * roll->levels + level];
   }
   return total;
-}
-
-bool roll_is_whole(const Roll *roll) {
-  return roll->count <= WHOLE_MOST;
 }
 
 /* One sortable column of the table; larger first, and what has no value last. */
@@ -227,7 +221,7 @@ static Status write_sorted(Desk *desk, int64_t unit, void *context) {
 
 static Status write_table(Desk *desk, Roll *roll) {
   TRY(desk_deal(desk, (roll->count + DESK_ROWS - 1) / DESK_ROWS, write_page, roll));
-  if (roll_is_whole(roll)) {
+  if (roll->count <= desk->table_most) {
     return OK;
   }
   return desk_deal(desk, 2 * (roll->levels + 5), write_sorted, roll);

@@ -1,7 +1,6 @@
 #ifndef ROLL_H
 #define ROLL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "atlas.h"
@@ -29,8 +28,5 @@ void roll_close(Roll *roll);
 /** Features of a family in all levels.
  *  ranks   local */
 int64_t roll_size(const Roll *roll, int64_t family);
-/** Does the browser load the whole table, to sort it itself?
- *  ranks   local */
-bool roll_is_whole(const Roll *roll);
 
 #endif

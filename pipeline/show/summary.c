@@ -245,7 +245,7 @@ static Status put_families(const Summary *summary) {
   pen_open(summary->pen, "{");
   put_count(summary, "count", roll.count);
   put_count(summary, "with_children", with_children);
-  put_count(summary, "whole", roll_is_whole(&roll) ? 1 : 0);
+  put_count(summary, "whole", roll.count <= summary->desk->table_most ? 1 : 0);
   put_counts(summary, "replicated", replicated, 3);
   pen_close(summary->pen, "}");
   roll_close(&roll);

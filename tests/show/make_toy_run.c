@@ -1,8 +1,14 @@
-/* make_toy_run FOLDER [DOCUMENTS]: a toy run on disk, with the run.yaml of cleave-report. */
+/* make_toy_run FOLDER DOCUMENTS [hub|paged]: a toy run on disk, with the run.yaml of cleave-report.
+ * hub: all of the largest dictionary in one family. paged: with a report whose table of families is
+ * too large for the page to hold. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "memory.h"
+#include "names.h"
+#include "page.h"
 #include "text.h"
 #include "toy_run.h"
 
@@ -26,15 +32,38 @@ static Status write_yaml(const char *folder) {
   return status;
 }
 
+static Status write_paged(Team *team, const char *folder) {
+  const PageSettings settings = {.title = "paged", .strips = 4, .strip_side = 8, .table_most = 8};
+  Stamp stamp;
+  Atlas atlas;
+  Names *names = NULL;
+  PageTotals totals;
+  char path[1024];
+  snprintf(path, sizeof(path), "%s/report", folder);
+  stamp_open(&stamp, "paged");
+  TRY(atlas_open(&atlas, team, folder, TOY_DECLARED, TOY_DICTIONARIES, true));
+  Status status = names_open(&names, &atlas, "");
+  if (status == OK) {
+    status = page_write(&atlas, names, path, &settings, &stamp, &totals);
+    names_close(&names);
+  }
+  atlas_close(&atlas);
+  return status;
+}
+
 int main(int argc, char **argv) {
   Team team;
-  if (team_open(&team, &argc, &argv) != OK || argc < 2) {
-    fprintf(stderr, "usage: make_toy_run FOLDER [DOCUMENTS]\n");
+  if (team_open(&team, &argc, &argv) != OK || argc < 3) {
+    fprintf(stderr, "usage: make_toy_run FOLDER DOCUMENTS [hub|paged]\n");
     return ERR_USAGE;
   }
-  Status status =
-      toy_run_write(&team, argv[1], argc > 2 ? strtol(argv[2], NULL, 10) : 60, TOY_TREES);
+  const char *kind = argc > 3 ? argv[3] : "";
+  const ToyShape shape = strcmp(kind, "hub") == 0 ? TOY_HUB : TOY_TREES;
+  Status status = toy_run_write(&team, argv[1], strtol(argv[2], NULL, 10), shape);
   status = team_agree(&team, status == OK && team.rank == 0 ? write_yaml(argv[1]) : status);
+  if (status == OK && strcmp(kind, "paged") == 0) {
+    status = write_paged(&team, argv[1]);
+  }
   team_close(&team);
   return (int)status;
 }

@@ -30,7 +30,8 @@ static Stamp stamp_of(const char *words) {
 
 /* Write the report of the toy run with a team of its own. */
 static Status write_report(Team *writers, const char *name, PageTotals *totals) {
-  const PageSettings settings = {.title = "</script><b>toy</b>", .strips = 4, .strip_side = 8};
+  const PageSettings settings = {
+      .title = "</script><b>toy</b>", .strips = 4, .strip_side = 8, .table_most = 10};
   const Stamp stamp = stamp_of("test");
   char path[PATH];
   Atlas atlas;
@@ -233,6 +234,41 @@ static void test_large_trees_are_cut_to_200_leaves(void) {
   team_barrier(&team);
 }
 
+/* A column of a sorted table descends or ascends; what has no value stands last. */
+static void check_order(const json_t *rows, size_t column, double sign) {
+  double before = 0;
+  bool is_first = true, had_none = false;
+  CU_ASSERT(json_array_size(rows) == 15);
+  for (size_t i = 0; i < json_array_size(rows); ++i) {
+    const json_t *cell = json_array_get(json_array_get(rows, i), column);
+    if (json_is_null(cell)) {
+      had_none = true;
+      continue;
+    }
+    const double value = sign * json_number_value(cell);
+    CU_ASSERT(!had_none && (is_first || value <= before));
+    before = value;
+    is_first = false;
+  }
+}
+
+static void test_tables_too_large_to_load_come_sorted(void) {
+  static const size_t COLUMN_OF[] = {0, 2, 3, 4,
+                                     5, 6, 7, 8}; /* the label has no table of its own */
+  PageTotals totals;
+  char path[PATH];
+  write_toy(TOY_TREES);
+  CU_ASSERT(write_report(&team, "report", &totals) == OK);
+  for (int64_t i = 0; team.rank == 0 && i < 16; ++i) {
+    char name[64];
+    snprintf(name, sizeof(name), "data/families/sorted/%lld.js", (long long)i);
+    json_t *rows = parse_shard(path_of(path, "report"), name);
+    check_order(rows, COLUMN_OF[i / 2], i % 2 == 0 ? 1 : -1);
+    json_decref(rows);
+  }
+  team_barrier(&team);
+}
+
 static void test_a_report_is_replaced_as_a_whole(void) {
   PageTotals totals;
   char path[PATH], extra[PATH];
@@ -273,6 +309,8 @@ static void test_a_foreign_folder_is_never_replaced(void) {
 static const CheckFact FACTS[] = {
     {"files are the same at any rank count", test_files_are_the_same_at_any_rank_count},
     {"shards are small JSON scripts", test_shards_are_small_json_scripts},
+    {"a table too large to load comes sorted by each column",
+     test_tables_too_large_to_load_come_sorted},
     {"a report is replaced as a whole", test_a_report_is_replaced_as_a_whole},
     {"large trees are cut to 200 leaves, the rest is counted",
      test_large_trees_are_cut_to_200_leaves},
