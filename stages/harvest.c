@@ -1,4 +1,4 @@
-#include <string.h>
+#include <math.h>
 
 #include "activations.h"
 #include "exchange.h"
@@ -18,7 +18,13 @@
  * units: in rounds, in each of which every rank has the same number of consecutive units. Which
  * rank computes a unit changes nothing. */
 
-enum { UNITS_A_THREAD = 4 }; /* in a round; 1 in the first, so that progress shows at once */
+enum { UNITS_A_THREAD = 4 }; /* in a round */
+
+/* Consecutive units: the first units_a_rank are rank 0's, the next rank 1's, and so on. The first
+ * round is one unit, so that progress shows at once. */
+typedef struct Round {
+  int64_t units_a_rank, units;
+} Round;
 
 /* One unit on its way: contexts, and what is kept of them. */
 typedef struct Slot {
@@ -155,11 +161,11 @@ static Status open_packer(Harvest *harvest) {
 
 /* The next round's units: own ones into the slots, those of other ranks into the last slot, which
  * nobody looks at. */
-static Status pack_round(Harvest *harvest, int64_t units_a_rank, int64_t *own) {
+static Status pack_round(Harvest *harvest, const Round *round, int64_t *own) {
   const Team *team = &harvest->stage->team;
   *own = 0;
-  for (int64_t i = 0; i < units_a_rank * team->size && !harvest->is_end; ++i) {
-    const bool is_mine = i / units_a_rank == team->rank;
+  for (int64_t i = 0; i < round->units && !harvest->is_end; ++i) {
+    const bool is_mine = i / round->units_a_rank == team->rank;
     Slot *slot = &harvest->slots[is_mine ? *own : harvest->slots_made - 1];
     TRY(packer_next(harvest->packer, &slot->unit));
     harvest->is_end = slot->unit.rows == 0;
@@ -214,9 +220,9 @@ static Status run_unit(int64_t index, int thread, void *context) {
   return keep_rows(harvest, slot, worker->residual);
 }
 
-static Status run_round(Harvest *harvest, int64_t units_a_rank) {
+static Status run_round(Harvest *harvest, const Round *round) {
   int64_t own = 0;
-  TRY(pack_round(harvest, units_a_rank, &own));
+  TRY(pack_round(harvest, round, &own));
   TRY(threads_run(own, run_unit, harvest));
   for (int64_t i = 0; i < own; ++i) {
     const Slot *slot = &harvest->slots[i];
@@ -231,27 +237,45 @@ static Status run_round(Harvest *harvest, int64_t units_a_rank) {
   return OK;
 }
 
-/* Tokens there will be: by the rows still wanted, or by the bytes of text still unread. */
+/* Tokens there will be: by the bytes of text still unread, or by the rows still wanted (about one a
+ * token while none is counted). */
 static int64_t expected_tokens(const Harvest *harvest, int64_t kept) {
-  const double tokens = (double)harvest->tokens;
-  const double by_bytes =
-      tokens * (double)lines_bytes(harvest->lines) / (double)(lines_taken(harvest->lines) + 1);
-  const double by_rows =
-      kept > 0 ? tokens * (double)harvest->settings->rows / (double)kept : by_bytes;
-  const double expected = by_rows < by_bytes ? by_rows : by_bytes;
+  const double tokens = (double)harvest->tokens, most = (double)harvest->settings->rows;
+  const double read = tokens + (double)packer_waiting(harvest->packer);
+  double expected =
+      read * (double)lines_bytes(harvest->lines) / (double)(lines_taken(harvest->lines) + 1);
+  if (most > 0.0) {
+    expected = fmin(expected, kept > 0 ? tokens * most / (double)kept : most);
+  }
   return harvest->is_end || expected < tokens ? harvest->tokens : (int64_t)expected;
+}
+
+/* No more units than the rows still wanted can need. kept: -1 while the rows are not counted yet;
+ * they are at most the tokens. */
+static Round next_round(const Harvest *harvest, int64_t kept) {
+  const int64_t size = harvest->stage->team.size, most = harvest->settings->rows;
+  Round round = {.units_a_rank = UNITS_A_THREAD * harvest->threads};
+  if (most > 0) {
+    const int64_t left = most - (kept >= 0 ? kept : harvest->tokens);
+    const int64_t wanted = left / (packer_unit_rows(harvest->packer) * size) + 1;
+    round.units_a_rank =
+        wanted < 1 ? 1 : (wanted < round.units_a_rank ? wanted : round.units_a_rank);
+  }
+  round.units = round.units_a_rank * size;
+  return round;
 }
 
 static Status run_all(Harvest *harvest, Progress *progress) {
   Team *team = &harvest->stage->team;
+  Round round = {.units_a_rank = 1, .units = 1};
   bool is_full = false;
-  for (int64_t units = harvest->threads; !harvest->is_end && !is_full;
-       units = UNITS_A_THREAD * harvest->threads) {
+  while (!harvest->is_end && !is_full) {
     int64_t kept;
-    TRY_ALL(team, run_round(harvest, units));
+    TRY_ALL(team, run_round(harvest, &round));
     TRY(activations_is_full(harvest->activations, &is_full, &kept));
     progress->total = expected_tokens(harvest, kept);
     progress_step(progress, harvest->tokens);
+    round = next_round(harvest, kept);
   }
   progress_close(progress, harvest->tokens);
   return OK;

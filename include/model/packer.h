@@ -11,8 +11,9 @@
 /** Documents -> one stream of tokens -> contexts -> units for the forward pass. Each document is
  *  followed by the model's end-of-text token, where it has one, and the stream is cut into contexts
  *  of a fixed length without regard to documents; a begin token goes in front of each context where
- *  the tokenizer says so. A unit is a fixed number of contexts; the last context and the last unit
- *  may be shorter. Units depend on text, tokenizer and context length alone. ranks: all local. */
+ *  the tokenizer says so. A unit is a fixed number of contexts, but the first is one alone (so that
+ *  there is something to show at once); the last context and the last unit may be shorter. Units
+ *  depend on text, tokenizer and context length alone. ranks: all local. */
 typedef struct Packer Packer;
 
 /** Token rows of a unit come to about so many, so that matrix products are large (a context longer
@@ -53,5 +54,8 @@ int64_t packer_unit_rows(const Packer *packer);
  *  unit      out     replaced
  *  fails     as lines_next(), tokenizer_encode() and the listener */
 Status packer_next(Packer *packer, PackerUnit *unit) MUST_USE;
+
+/** Tokens of the document in hand that are in no unit yet. */
+int64_t packer_waiting(const Packer *packer);
 
 #endif

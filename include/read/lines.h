@@ -29,7 +29,7 @@ Status lines_next(Lines *lines, Text *document, bool *is_end) MUST_USE;
 /** Bytes of all input files (compressed size for .gz), known after lines_open: for progress and
  *  stamps; and the files themselves in reading order. */
 int64_t lines_bytes(const Lines *lines);
-int64_t lines_taken(const Lines *lines); /* of lines_bytes(), read so far (read ahead included) */
+int64_t lines_taken(const Lines *lines); /* of lines_bytes(), given out so far */
 int64_t lines_files(const Lines *lines);
 const char *lines_file(const Lines *lines, int64_t index);
 void lines_close(Lines **lines);

@@ -10,6 +10,7 @@ struct Packer {
   PackerListener listener; /* document NULL: none */
   int64_t context;         /* tokens of a context */
   int64_t contexts;        /* of a unit */
+  bool is_begun;           /* the first unit is out */
   Text text;               /* of the document in hand */
   TokenizerIds ids;        /* of the document in hand */
   int64_t taken;           /* of them already in units */
@@ -131,9 +132,15 @@ static Status fill_context(Packer *packer, PackerUnit *unit) {
 }
 
 Status packer_next(Packer *packer, PackerUnit *unit) {
+  const int64_t contexts = packer->is_begun ? packer->contexts : 1;
   unit->rows = unit->contexts = 0;
-  for (int64_t i = 0; i < packer->contexts && !packer->is_end; ++i) {
+  for (int64_t i = 0; i < contexts && !packer->is_end; ++i) {
     TRY(fill_context(packer, unit));
   }
+  packer->is_begun = true;
   return OK;
+}
+
+int64_t packer_waiting(const Packer *packer) {
+  return packer->ids.count - packer->taken;
 }

@@ -330,8 +330,13 @@ int64_t lines_bytes(const Lines *lines) {
   return lines->bytes;
 }
 
+/* Of a compressed file the part in the buffer counts as taken. */
 int64_t lines_taken(const Lines *lines) {
-  return lines->passed + (lines->stream ? gzoffset(lines->stream) : 0);
+  if (!lines->stream) {
+    return lines->passed;
+  }
+  const int64_t ahead = gzdirect(lines->stream) ? lines->used - lines->taken : 0;
+  return lines->passed + gzoffset(lines->stream) - ahead;
 }
 
 int64_t lines_files(const Lines *lines) {
