@@ -9,6 +9,7 @@
 
 #include "desk.h"
 #include "exchange.h"
+#include "log.h"
 #include "memory.h"
 #include "pack.h"
 #include "random.h"
@@ -153,6 +154,13 @@ static Status write_data(Desk *desk, const char *title) {
   return portrait_write(desk);
 }
 
+/* After a failure, which is already known: what cannot be removed now is removed by the next run. */
+static void discard(const char *part, bool is_first) {
+  if (is_first && remove_path(part) != OK) {
+    log_debug("%s", status_why());
+  }
+}
+
 static Status write_whole(Desk *desk, const char *folder, const char *title, const Stamp *stamp) {
   Team *team = desk->atlas->team;
   const bool is_first = team->rank == 0;
@@ -160,11 +168,7 @@ static Status write_whole(Desk *desk, const char *folder, const char *title, con
   const Status status = write_data(desk, title);
   MEMORY_FREE(desk->last_folder);
   if (status != OK) {
-    team_barrier(team);
-    /* The failure is already known; what cannot be removed now is removed by the next run. */
-    if (is_first && remove_path(desk->folder) != OK) {
-      return status;
-    }
+    discard(desk->folder, is_first);
     return status;
   }
   TRY_ALL(team, is_first ? finish(desk->folder, folder, stamp) : OK);

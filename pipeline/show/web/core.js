@@ -55,7 +55,8 @@ const h = (name, attributes, ...children) => {
 
 // Put children in the place of an element's own; nothing and lists are fine.
 const fill = (element, ...children) => {
-  element.replaceChildren(...children.flat(4).filter(child => child !== null && child !== undefined && child !== false));
+  const isShown = child => child !== null && child !== undefined && child !== false;
+  element.replaceChildren(...children.flat(4).filter(isShown));
 };
 
 const format = {
@@ -151,7 +152,8 @@ const el = {
   label: value => {
     const text = labelText(value);
     if (!text) return h("span", { class: "label none" }, "no label");
-    return h("span", { class: Array.isArray(value) ? "label" : "label automatic", title: Array.isArray(value) ? null : "automatic label" }, text);
+    return Array.isArray(value) ? h("span", { class: "label" }, text)
+      : h("span", { class: "label automatic", title: "automatic label" }, text);
   },
   status: (status, attributes) => {
     if (!status) return null;
@@ -160,11 +162,14 @@ const el = {
   },
   // P(parent | child) as a mark on a line from 0 to 1 with its interval.
   share: ([p, low, high]) => {
-    if (p === undefined) return h("span", { class: "share none", title: "fewer than 30 firings or 10 documents" }, "too few firings");
+    const few = "fewer than 30 firings or 10 documents";
+    if (p === undefined) return h("span", { class: "share none", title: few }, "too few firings");
+    const width = (Math.min(1, high) - Math.max(0, low)) * 100 + "%";
     const at = value => Math.max(0, Math.min(1, value)) * 100 + "%";
-    return h("span", { class: "share", title: `P(parent | child) = ${format.short(p)}, 95 % interval ${format.short(low)} to ${format.short(high)}` },
+    return h("span", { class: "share",
+      title: `P(parent | child) = ${format.short(p)}, 95 % interval ${format.short(low)} to ${format.short(high)}` },
       h("span", { class: "share-line", "aria-hidden": "true" },
-        h("i", { class: "share-range", style: { left: at(low), width: (Math.min(1, high) - Math.max(0, low)) * 100 + "%" } }),
+        h("i", { class: "share-range", style: { left: at(low), width } }),
         h("i", { class: "share-dot", style: { left: at(p) } })),
       h("span", { class: "number" }, format.short(p)),
       h("span", { class: "quiet" }, ` ${format.short(low)}–${format.short(high)}`));

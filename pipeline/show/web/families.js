@@ -14,13 +14,19 @@ const families = (() => {
 
   const columns = () => [
     { key: "root", name: "root", title: "the feature of the smallest dictionary", of: f => f.root },
-    { key: "label", name: "label", title: "labels are automatic unless they were given", of: f => labelText(f.label), isText: true },
-    ...book.levels().map((one, level) => ({ key: "size" + level, name: one.name, title: `features of ${one.name} in the family`,
+    { key: "label", name: "label", title: "in italics where they are automatic", isText: true,
+      of: f => labelText(f.label) },
+    ...book.levels().map((one, level) => ({ key: "size" + level, name: one.name,
+      title: `features of ${one.name} in the family`,
       isNumber: true, of: f => f.sizes[level] })),
     { key: "mass", name: "mass", title: "sum of the root's activations", isNumber: true, of: f => f.mass },
-    { key: "coverage", name: "coverage", title: "share of the root's activation on tokens where a child fires too", isNumber: true, of: f => f.coverage },
-    { key: "purity", name: "purity", title: "share of the leaves' firings that fall on each leaf's most frequent token", isNumber: true, of: f => f.purity },
-    { key: "replicated", name: "replicated", title: "a feature of the family splits with another seed too", of: f => f.replicated === 1 ? 1 : 0 },
+    { key: "coverage", name: "coverage", title: "share of the root's activation on tokens where a child fires too",
+      isNumber: true, of: f => f.coverage },
+    { key: "purity", name: "purity",
+      title: "share of the leaves' firings that fall on each leaf's most frequent token", isNumber: true,
+      of: f => f.purity },
+    { key: "replicated", name: "replicated", title: "a feature of the family splits with another seed too",
+      of: f => f.replicated === 1 ? 1 : 0 },
   ];
 
   // Where the browser does not hold the whole table: the number of the file sorted by this column.
@@ -44,11 +50,13 @@ const families = (() => {
     const shard = state.column && sortedShard(state.column, state.descending);
     if (shard) {
       const rows = (await cleave.load(shard)).map(unpack);
-      return { rows, total: rows.length, isWhole: false, note: `the first ${format.count(rows.length)} of ${format.count(cleave.run.families.count)} in this order` };
+      return { rows, total: rows.length, isWhole: false,
+        note: `the first ${format.count(rows.length)} of ${format.count(cleave.run.families.count)} in this order` };
     }
     const perShard = cleave.run.shard.rows, first = state.page * PAGE;
     const rows = (await cleave.load(shardOf.families(Math.floor(first / perShard)))).map(unpack);
-    return { rows: rows.slice(first % perShard, first % perShard + PAGE), total: cleave.run.families.count, isWhole: false, isPage: true,
+    return { rows: rows.slice(first % perShard, first % perShard + PAGE), total: cleave.run.families.count,
+      isWhole: false, isPage: true,
       note: "in order of size; sort by a column for its first 1,000, or search above for a label" };
   };
 
@@ -65,7 +73,8 @@ const families = (() => {
     const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length > 0) {
       const smallest = book.name(book.ofLevel(0));
-      rows = rows.filter(f => words.every(word => labelText(f.label).toLowerCase().includes(word) || `${smallest}/${f.root}`.includes(word)));
+      rows = rows.filter(f => words.every(word => labelText(f.label).toLowerCase().includes(word)
+        || `${smallest}/${f.root}`.includes(word)));
     }
     const column = columns().find(one => one.key === state.column);
     return column && wanted.isWhole ? [...rows].sort(compare(column, state.descending)) : rows;
@@ -80,7 +89,8 @@ const families = (() => {
         state.column = column.key;
         state.page = 0;
         redraw(column.key);
-      } }, column.name, h("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (state.descending ? "▼" : "▲") : "")));
+      } }, column.name, h("span", { class: "arrow", "aria-hidden": "true" }, isSorted
+        ? (state.descending ? "▼" : "▲") : "")));
   };
 
   const row = family => {
@@ -93,7 +103,8 @@ const families = (() => {
       h("td", { class: "number" }, format.mass(family.mass)),
       h("td", { class: "number" }, format.percent(family.coverage)),
       h("td", { class: "number" }, format.percent(family.purity)),
-      h("td", {}, family.replicated === 1 ? "yes" : family.replicated === 0 ? h("span", { class: "quiet" }, "no") : h("span", { class: "quiet" }, "–")));
+      h("td", {}, family.replicated === 1 ? "yes" : family.replicated === 0 ? h("span", { class: "quiet" }, "no")
+        : h("span", { class: "quiet" }, "–")));
   };
 
   const pager = (total, redraw) => {
@@ -116,7 +127,8 @@ const families = (() => {
       const total = wanted.isPage ? wanted.total : chosen.length;
       const shown = wanted.isPage ? chosen : chosen.slice(state.page * PAGE, (state.page + 1) * PAGE);
       fill(body,
-        h("p", { class: "quiet", role: "status" }, wanted.isPage ? wanted.note : format.plural(total, "family", "families") + (wanted.note ? ": " + wanted.note : "")),
+        h("p", { class: "quiet", role: "status" }, wanted.isPage ? wanted.note
+          : format.plural(total, "family", "families") + (wanted.note ? ": " + wanted.note : "")),
         h("div", { class: "scroll" }, h("table", { class: "listing" },
           h("thead", {}, h("tr", {}, columns().map(column => headCell(column, redraw)))),
           h("tbody", {}, shown.map(row)))),
@@ -125,8 +137,10 @@ const families = (() => {
       if (again) again.focus();
     };
     fill(main, h("h1", {}, "Families"),
-      h("p", { class: "lead" }, `Each family is a feature of ${book.levels()[0].name} with the features of the larger dictionaries that it became.`),
-      cleave.run.families.whole ? h("input", { type: "search", class: "filter", placeholder: "Filter by label or id", "aria-label": "Filter families by label or id",
+      h("p", { class: "lead" },
+        `Each family is a feature of ${book.levels()[0].name} with the features of the larger dictionaries that it became.`),
+      cleave.run.families.whole ? h("input", { type: "search", class: "filter",
+        placeholder: "Filter by label or id", "aria-label": "Filter families by label or id",
         value: state.filter, oninput: event => { state.filter = event.target.value; state.page = 0; redraw("filter"); } }) : null,
       body);
     await redraw();
@@ -135,21 +149,29 @@ const families = (() => {
   // The strongest features of one status of a pair.
   const showStatus = async (main, pair, status) => {
     const names = cleave.run.child_statuses;
-    const codes = names.map((name, code) => ({ name, code })).filter(one => one.name && baseOf(one.name) === status && cleave.run.pairs[pair].counts[one.code] > 0);
-    const lists = await Promise.all(codes.map(async one => ({ ...one, rows: await cleave.load(`status/${pair}/${one.code}`) })));
+    const codes = names.map((name, code) => ({ name, code }))
+      .filter(one => one.name && baseOf(one.name) === status && cleave.run.pairs[pair].counts[one.code] > 0);
+    const lists = await Promise.all(codes.map(async one => ({ ...one,
+      rows: await cleave.load(`status/${pair}/${one.code}`) })));
     const { child, parent, counts } = cleave.run.pairs[pair];
     fill(main, h("h1", {}, el.status(status), ` ${book.name(child)} → ${book.name(parent)}`),
       h("p", { class: "lead" }, STATUS_HELP[status] || ""),
       lists.length === 0 ? h("p", { class: "quiet" }, "None.") : null,
       lists.map(({ name, code, rows }) => h("section", {},
-        h("h2", {}, name, " ", h("span", { class: "quiet small" }, counts[code] > rows.length ? `the ${format.count(rows.length)} of most activation, of ${format.count(counts[code])}` : format.count(rows.length))),
+        h("h2", {}, name, " ", h("span", { class: "quiet small" }, counts[code] > rows.length
+          ? `the ${format.count(rows.length)} of most activation, of ${format.count(counts[code])}`
+          : format.count(rows.length))),
         h("div", { class: "scroll" }, h("table", { class: "listing" },
-          h("thead", {}, h("tr", {}, ["feature", "label", "firings", `closest in ${book.name(parent)}`, "", "cosine", "P(parent | child)", ""]
+          h("thead", {}, h("tr", {}, ["feature", "label", "firings", `closest in ${book.name(parent)}`, "",
+            "cosine", "P(parent | child)", ""]
             .map((text, i) => h("th", { scope: "col", class: i === 2 || i === 5 ? "number" : null }, text)))),
           h("tbody", {}, rows.map(([id, label, firings, other, otherLabel, cosine, share, flags]) => h("tr", {},
-            h("td", {}, el.id(child, id)), h("td", { class: "wide" }, el.label(label)), h("td", { class: "number" }, format.count(firings)),
-            h("td", {}, other < 0 ? "–" : el.id(parent, other)), h("td", { class: "wide" }, other < 0 ? null : el.label(otherLabel)),
-            h("td", { class: "number" }, format.short(cosine)), h("td", {}, el.share(share)), h("td", {}, el.flags(flags))))))))));
+            h("td", {}, el.id(child, id)), h("td", { class: "wide" }, el.label(label)),
+              h("td", { class: "number" }, format.count(firings)),
+            h("td", {}, other < 0 ? "–" : el.id(parent, other)),
+              h("td", { class: "wide" }, other < 0 ? null : el.label(otherLabel)),
+            h("td", { class: "number" }, format.short(cosine)), h("td", {}, el.share(share)),
+              h("td", {}, el.flags(flags))))))))));
   };
 
   return { show, showStatus, unpack };

@@ -4,12 +4,15 @@
 const card = (() => {
   const sentence = (dictionary, link) => {
     const status = book.child(link.s);
-    if (link.p === undefined) return h("p", {}, el.status(status), h("span", { class: "quiet" }, ` against ${book.name(link.d)}`));
-    return h("p", {}, el.status(status), " ", el.flags(link.f), h("span", { class: "quiet" }, " closest in ", book.name(link.d), ": "),
+    if (link.p === undefined) return h("p", {}, el.status(status),
+      h("span", { class: "quiet" }, ` against ${book.name(link.d)}`));
+    return h("p", {}, el.status(status), " ", el.flags(link.f),
+      h("span", { class: "quiet" }, " closest in ", book.name(link.d), ": "),
       el.id(link.d, link.p), " ", el.label(link.n),
       h("span", { class: "quiet" }, " cosine "), h("span", { class: "number" }, format.short(link.c[0])),
       h("span", { class: "quiet" }, " P(parent | child) "), el.share(link.q),
-      link.li === null || link.li === undefined ? null : [h("span", { class: "quiet" }, " lift "), h("span", { class: "number" }, format.real(link.li, 1))]);
+      link.li === null || link.li === undefined ? null : [h("span", { class: "quiet" }, " lift "),
+        h("span", { class: "number" }, format.real(link.li, 1))]);
   };
 
   // Status and family in lines: shared by the feature's page and the family's.
@@ -23,7 +26,8 @@ const card = (() => {
     if (feature.ps && feature.s === 2) {
       out.push(h("p", {}, el.status(book.parent(feature.ps)), h("span", { class: "quiet" },
         feature.fc ? ` ${format.plural(feature.fc, "child", "children")} in ${book.name(book.ofLevel(own.level + 1))}` : " in the larger dictionary",
-        feature.co === null || feature.co === undefined ? "" : `, which cover ${format.percent(feature.co)} of its activation`)));
+        feature.co === null || feature.co === undefined ? ""
+          : `, which cover ${format.percent(feature.co)} of its activation`)));
     }
     return h("div", { class: "status-lines" }, out);
   };
@@ -42,12 +46,16 @@ const card = (() => {
     return h("section", {}, h("h3", {}, "Children in ", book.name(larger)),
       h("ul", { class: "lines" }, feature.ch.map(([id, label, status, cosine, share]) => h("li", {},
         h("a", { href: "#" + book.id(larger, id) }, h("span", { class: "id" }, book.id(larger, id)), el.label(label)),
-        h("span", { class: "line-end" }, el.status(book.child(status)), h("span", { class: "number", title: "cosine" }, format.short(cosine)),
-          h("span", { class: "number quiet", title: "P(parent | child)" }, share.length ? "P " + format.short(share[0]) : ""))))),
-      feature.fc > feature.ch.length ? h("p", { class: "quiet" }, `and ${format.count(feature.fc - feature.ch.length)} more of less activation`) : null);
+        h("span", { class: "line-end" }, el.status(book.child(status)),
+          h("span", { class: "number", title: "cosine" }, format.short(cosine)),
+          h("span", { class: "number quiet", title: "P(parent | child)" },
+            share.length ? "P " + format.short(share[0]) : ""))))),
+      feature.fc > feature.ch.length ? h("p", { class: "quiet" },
+        `and ${format.count(feature.fc - feature.ch.length)} more of less activation`) : null);
   };
 
-  const neighbours = (dictionary, feature) => (feature.nb || []).filter(one => one.v.length > 0).map(one => h("section", {},
+  const neighbours = (dictionary, feature) => (feature.nb || []).filter(one => one.v.length > 0)
+    .map(one => h("section", {},
     h("h3", {}, one.d === dictionary ? "Nearest in its own dictionary" : `Nearest in ${book.name(one.d)}`),
     h("ul", { class: "lines" }, one.v.map(([id, cosine, label]) => h("li", {},
       h("a", { href: "#" + book.id(one.d, id) }, h("span", { class: "id" }, book.id(one.d, id)), el.label(label)),
@@ -63,16 +71,21 @@ const card = (() => {
   const examples = (dictionary, feature) => {
     const hasRelatives = feature.ch || tree.linkBelow(dictionary, feature);
     const box = h("div", {});
-    const plain = () => fill(box, h("h2", {}, "Strongest examples"), strips.list(dictionary, feature, strip => strip.k === 0),
-      h("h2", {}, "Examples by strength"), h("p", { class: "quiet small" }, "One from each interval of the activation, drawn at random; percent of the maximum."),
+    const plain = () => fill(box, h("h2", {}, "Strongest examples"),
+      strips.list(dictionary, feature, strip => strip.k === 0),
+      h("h2", {}, "Examples by strength"), h("p", { class: "quiet small" },
+        "One from each interval of the activation, drawn at random; percent of the maximum."),
       strips.list(dictionary, feature, strip => strip.k > 0));
     const compared = () => {
-      fill(box, h("h2", {}, "The same tokens for parent and children"), h("ol", { class: "same-list" }, tree.sameTokens(dictionary, feature, true)));
+      fill(box, h("h2", {}, "The same tokens for parent and children"),
+        h("ol", { class: "same-list" }, tree.sameTokens(dictionary, feature, true)));
       strips.centre(box);
     };
     plain();
     if (!hasRelatives) return [box];
-    return [h("label", { class: "toggle" }, h("input", { type: "checkbox", onchange: event => (event.target.checked ? compared() : plain()) }), " with parent and children on the same tokens"), box];
+    return [h("label", { class: "toggle" }, h("input", { type: "checkbox",
+      onchange: event => (event.target.checked ? compared() : plain()) }),
+      " with parent and children on the same tokens"), box];
   };
 
   const familyLine = (dictionary, feature) => {
@@ -81,7 +94,8 @@ const card = (() => {
     const isOwn = rootDictionary === dictionary && root === feature.i;
     if (isOwn && !feature.ch) return h("p", { class: "crumb" }, "a tree of its own");
     return h("p", { class: "crumb" }, isOwn ? "root of a family: " : "in the family of ",
-      h("a", { href: `#family/${book.id(rootDictionary, root)}` }, book.id(rootDictionary, root), " ", el.label(label)));
+      h("a", { href: `#family/${book.id(rootDictionary, root)}` }, book.id(rootDictionary, root), " ",
+        el.label(label)));
   };
 
   const show = async (main, dictionary, id) => {
@@ -91,10 +105,13 @@ const card = (() => {
     fill(main, familyLine(dictionary, feature),
       h("h1", {}, h("span", { class: "id" }, book.id(dictionary, id)), " ", el.label(feature.n),
         !Array.isArray(feature.n) && feature.n ? h("span", { class: "tag" }, "automatic") : null),
-      lines(dictionary, feature), own.control_of ? h("p", { class: "quiet" }, `${own.name} is a twin of ${own.control_of}: another seed, no part of any family.`) : null,
+      lines(dictionary, feature), own.control_of ? h("p", { class: "quiet" },
+        `${own.name} is a twin of ${own.control_of}: another seed, no part of any family.`) : null,
       h("div", { class: "columns" },
-        h("div", {}, feature.e ? examples(dictionary, feature) : h("p", { class: "quiet" }, "It never fires, so there are no examples.")),
-        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), childList(dictionary, feature), otherLinks(dictionary, feature), neighbours(dictionary, feature))));
+        h("div", {}, feature.e ? examples(dictionary, feature) : h("p", { class: "quiet" },
+          "It never fires, so there are no examples.")),
+        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), childList(dictionary, feature),
+          otherLinks(dictionary, feature), neighbours(dictionary, feature))));
   };
 
   return { show, lines };

@@ -67,9 +67,15 @@ const finder = (() => {
     h("span", { class: "quiet number" }, format.count(result.firings)));
 
   const start = () => {
-    const form = document.querySelector(".finder"), input = form.querySelector("input"), list = document.querySelector("#found");
+    const form = document.querySelector(".finder"), input = form.querySelector("input"),
+      list = document.querySelector("#found");
     let turn = 0, at = -1;
-    const close = () => { list.hidden = true; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); at = -1; };
+    const close = () => {
+      list.hidden = true;
+      input.setAttribute("aria-expanded", "false");
+      input.removeAttribute("aria-activedescendant");
+      at = -1;
+    };
     const mark = to => {
       const options = [...list.querySelectorAll("[role=option]")];
       if (options.length === 0) return;
@@ -84,14 +90,19 @@ const finder = (() => {
       if (mine !== turn) return;
       if (!input.value.trim()) { close(); return; }
       at = -1;
-      fill(list, results.slice(0, 12).map((result, i) => line(result, { role: "option", id: "found-" + i, "aria-selected": "false", tabindex: "-1" })),
-        h("p", { class: "quiet small" }, results.length === 0 ? "Nothing found. Words are searched by their beginning." : results.length > 12 ? `${results.length} found: press Enter for all` : ""));
+      fill(list, results.slice(0, 12).map((result, i) => line(result,
+        { role: "option", id: "found-" + i, "aria-selected": "false", tabindex: "-1" })),
+        h("p", { class: "quiet small" }, results.length === 0 ? "Nothing found. Words are searched by their beginning."
+          : results.length > 12 ? `${results.length} found: press Enter for all` : ""));
       list.hidden = false;
       input.setAttribute("aria-expanded", "true");
     };
     input.addEventListener("input", update);
     input.addEventListener("keydown", event => {
-      if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); mark(at + (event.key === "ArrowDown" ? 1 : -1)); }
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        mark(at + (event.key === "ArrowDown" ? 1 : -1));
+      }
       if (event.key === "Escape") close();
     });
     list.addEventListener("click", close);
@@ -110,7 +121,9 @@ const finder = (() => {
   const show = async (main, query) => {
     const results = await search(query);
     fill(main, h("h1", {}, "Search: ", query),
-      h("p", { class: "quiet" }, results.length === 0 ? "Nothing found. Labels are searched word by word, by the beginning of the word." : format.plural(results.length, "feature") + ", most firings first; a word lists at most 100"),
+      h("p", { class: "quiet" }, results.length === 0
+        ? "Nothing found. Labels are searched word by word, by the beginning of the word."
+        : format.plural(results.length, "feature") + ", most firings first; a word lists at most 100"),
       h("ul", { class: "lines" }, results.map(result => h("li", {}, line(result)))));
   };
 

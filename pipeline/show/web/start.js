@@ -15,12 +15,14 @@
     const parts = hash.replace(/^#/, "").split("/").map(decode);
     const dictionary = book.find(parts[0]);
     if (hash === "" || hash === "#") return ["overview", "", overview.show(main)];
-    if (parts.length === 2 && dictionary >= 0 && isId(parts[1])) return ["", parts.join("/"), card.show(main, dictionary, Number(parts[1]))];
+    if (parts.length === 2 && dictionary >= 0 && isId(parts[1])) return ["", parts.join("/"),
+      card.show(main, dictionary, Number(parts[1]))];
     if (parts.length === 1 && parts[0] === "families") return ["families", "Families", families.show(main)];
     if (parts.length === 3 && parts[0] === "family" && book.find(parts[1]) >= 0 && isId(parts[2]))
       return ["families", "Family " + parts.slice(1).join("/"), tree.show(main, book.find(parts[1]), Number(parts[2]))];
     if (parts.length === 4 && parts[0] === "status") {
-      const pair = cleave.run.pairs.findIndex(one => book.name(one.child) === parts[1] && book.name(one.parent) === parts[2]);
+      const pair = cleave.run.pairs.findIndex(one => book.name(one.child) === parts[1]
+        && book.name(one.parent) === parts[2]);
       if (pair >= 0) return ["overview", parts.slice(1).join(" "), families.showStatus(main, pair, parts[3])];
     }
     if (parts.length >= 2 && parts[0] === "search") return ["", "Search", finder.show(main, parts.slice(1).join("/"))];
@@ -44,9 +46,11 @@
     const kept = (() => { try { return localStorage.getItem("cleave-theme"); } catch { return null; } })();
     if (kept === "light" || kept === "dark") root.dataset.theme = kept;
     document.querySelector("#theme").addEventListener("click", () => {
-      const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+      const isDark = root.dataset.theme ? root.dataset.theme === "dark"
+        : matchMedia("(prefers-color-scheme: dark)").matches;
       root.dataset.theme = isDark ? "light" : "dark";
-      try { localStorage.setItem("cleave-theme", root.dataset.theme); } catch { /* a page from disk may have no storage */ }
+      try { localStorage.setItem("cleave-theme",
+        root.dataset.theme); } catch { /* a page from disk may have no storage */ }
     });
   };
 

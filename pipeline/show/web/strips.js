@@ -86,7 +86,8 @@ const strips = (() => {
   };
 
   // The same tokens, once for each of several features: who takes over where.
-  const same = (strip, rows, uncovered) => h("div", { class: "same", tabindex: "0", role: "group", "aria-label": "the same tokens for several features" },
+  const same = (strip, rows, uncovered) => h("div", { class: "same", tabindex: "0", role: "group",
+    "aria-label": "the same tokens for several features" },
     h("div", { class: "same-grid" }, rows.map(row => [
       h("span", { class: "same-id" }, row.head),
       line(strip, row.pairs, row.maximum, row.isOwn ? uncovered : null)])));
