@@ -26,11 +26,20 @@ static const Lanes *const SETS[] = {
 #endif
     &LANES_PLAIN};
 
+static const Lanes *widest(void) {
+  for (size_t i = 0; i + 1 < sizeof(SETS) / sizeof(SETS[0]); i++) {
+    if (is_supported(SETS[i])) {
+      return SETS[i];
+    }
+  }
+  return &LANES_PLAIN;
+}
+
 /* Two threads that come here first both store the same pointer. */
 const Lanes *lanes(void) {
   const Lanes *set = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
-  for (size_t i = 0; set == NULL; i++) {
-    set = is_supported(SETS[i]) ? SETS[i] : NULL;
+  if (set == NULL) {
+    set = widest();
     __atomic_store_n(&chosen, set, __ATOMIC_RELAXED);
   }
   return set;
