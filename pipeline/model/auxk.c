@@ -236,18 +236,22 @@ static void drop_inactive(Hits *hits) {
   hits_sort(hits);
 }
 
-/* Mean squared distance of the residual from its mean. */
-static double variance_of(Auxk *a, const AuxkBatch *batch, int64_t width) {
+/* Mean squared distance of rows from their mean. */
+static double variance_of(Auxk *a, const float *rows, int64_t count, int64_t width) {
   double sum = 0.0;
   memset(a->mean, 0, (size_t)width * sizeof(*a->mean));
-  for (int64_t i = 0; i < batch->rows * width; i++) {
-    a->mean[i % width] += (double)batch->residual[i];
+  for (int64_t row = 0; row < count; row++) {
+    for (int64_t j = 0; j < width; j++) {
+      a->mean[j] += (double)rows[row * width + j];
+    }
   }
-  for (int64_t i = 0; i < batch->rows * width; i++) {
-    const double gap = (double)batch->residual[i] - a->mean[i % width] / (double)batch->rows;
-    sum += gap * gap;
+  for (int64_t row = 0; row < count; row++) {
+    for (int64_t j = 0; j < width; j++) {
+      const double gap = (double)rows[row * width + j] - a->mean[j] / (double)count;
+      sum += gap * gap;
+    }
   }
-  return sum / (double)batch->rows;
+  return sum / (double)count;
 }
 
 /* e^ from the picks, then e^ - e. The largest activation of a row bounds its k picks. */
@@ -269,17 +273,22 @@ static Status predict(AuxkWork *work, Team *team) {
   return OK;
 }
 
+/* The loss of training is |x - x^|^2, not divided by the variance of x. So the normalised loss of AuxK is multiplied by
+ * that variance: left in its own unit, it would be hundreds of times weaker than where both are normalised, and the dead
+ * would hardly move against the second moments of their former life. */
 static void set_loss(AuxkWork *work) {
   Auxk *a = work->auxk;
   const AuxkBatch *batch = work->batch;
   const int64_t width = work->sae->width;
-  const double variance = variance_of(a, batch, width);
+  const double residual = variance_of(a, batch->residual, batch->rows, width);
+  const double total = variance_of(a, batch->centred, batch->rows, width);
   const double share = fmin((double)batch->dead / (double)a->k, 1.0);
   double sum = 0.0;
   for (int64_t row = 0; row < batch->rows; row++) {
     sum += dense_square(a->pull + row * width, width);
   }
-  const double factor = variance > 0.0 ? batch->weight * share / variance / (double)batch->rows : 0;
+  const double factor =
+      residual > 0.0 ? batch->weight * share * total / residual / (double)batch->rows : 0.0;
   a->factor = (float)(2.0 * factor);
   a->loss = factor * sum;
 }

@@ -25,7 +25,7 @@ typedef struct Fixed {
   double rows[BATCH][WIDTH];
   bool is_active[BATCH][LATENTS], is_pick[BATCH][LATENTS];
   double target[BATCH][WIDTH]; /* e, detached */
-  double variance, share;
+  double ratio, share;         /* variance of x / variance of e */
 } Fixed;
 
 static double score_of(const Model *m, const Fixed *f, int row, int latent) {
@@ -68,7 +68,7 @@ static double aux_loss(const Model *m, const Fixed *f) {
     decode(m, f, row, f->is_pick[row], out);
     for (int j = 0; j < WIDTH; j++) {
       const double gap = f->target[row][j] - out[j];
-      loss += AUX_WEIGHT * f->share * gap * gap / f->variance / BATCH;
+      loss += AUX_WEIGHT * f->share * gap * gap * f->ratio / BATCH;
     }
   }
   return loss;
@@ -124,8 +124,19 @@ static void choose(const Model *m, const Fixed *f, int row, int64_t k, bool for_
   }
 }
 
-static void fix(const Model *m, Fixed *f) {
+static double variance_of(double rows[BATCH][WIDTH]) {
   double mean[WIDTH] = {0};
+  double variance = 0.0;
+  for (int i = 0; i < BATCH * WIDTH; i++) {
+    mean[i % WIDTH] += rows[i / WIDTH][i % WIDTH] / BATCH;
+  }
+  for (int i = 0; i < BATCH * WIDTH; i++) {
+    variance += pow(rows[i / WIDTH][i % WIDTH] - mean[i % WIDTH], 2.0) / BATCH;
+  }
+  return variance;
+}
+
+static void fix(const Model *m, Fixed *f) {
   double out[WIDTH];
   int dead = 0;
   for (int row = 0; row < BATCH; row++) {
@@ -134,15 +145,9 @@ static void fix(const Model *m, Fixed *f) {
     decode(m, f, row, f->is_active[row], out);
     for (int j = 0; j < WIDTH; j++) {
       f->target[row][j] = f->rows[row][j] - out[j] - m->b_dec[j];
-      mean[j] += f->target[row][j] / BATCH;
     }
   }
-  f->variance = 0.0;
-  for (int row = 0; row < BATCH; row++) {
-    for (int j = 0; j < WIDTH; j++) {
-      f->variance += pow(f->target[row][j] - mean[j], 2.0) / BATCH;
-    }
-  }
+  f->ratio = variance_of(f->rows) / variance_of(f->target);
   for (int i = 0; i < LATENTS; i++) {
     dead += is_dead(i);
   }
