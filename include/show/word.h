@@ -22,7 +22,7 @@ typedef struct WordList {
 } WordList;
 
 /** Add a token to a label ({.out = text} at first); nothing when its word is empty or there already:
- *  " Query" and "Query" are one word. At most WORD_MOST words. */
+ *  " Query" and "query" are one word. At most WORD_MOST words. */
 Status word_add(WordList *list, const char *bytes, int64_t length) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "glyph.h"
 
@@ -59,13 +60,13 @@ Status word_append(Text *out, const char *bytes, int64_t length) {
                                                : append_hex(out, bytes + first, past - first);
 }
 
-/* Is the word that ends the label there already? */
+/* Is the word that ends the label there already, in whatever case? */
 static bool is_repeated(const WordList *list, int64_t start) {
   const char *bytes = list->out->bytes;
   const int64_t length = list->out->length - start;
   for (int i = 0; i < list->count; ++i) {
     if (list->length[i] == length &&
-        memcmp(bytes + list->start[i], bytes + start, (size_t)length) == 0) {
+        strncasecmp(bytes + list->start[i], bytes + start, (size_t)length) == 0) {
       return true;
     }
   }
