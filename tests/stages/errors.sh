@@ -111,8 +111,8 @@ if mkdir -p full && mount -t tmpfs -o size=64k tmpfs full 2>/dev/null; then
   umount full
   for ranks in 1 2 3 4; do
     check "a full disk in harvest at $ranks ranks" full_disk $ranks harvest activations.h5 20000
-    check "a full disk in train at $ranks ranks" full_disk $ranks train dictionaries 20000
-    check "a full disk in encode at $ranks ranks" full_disk $ranks encode codes 20000
+    check "a full disk in train at $ranks ranks" full_disk $ranks train dictionaries/48.h5 20000
+    check "a full disk in encode at $ranks ranks" full_disk $ranks encode codes/48.h5 20000
     check "a full disk in compare at $ranks ranks" full_disk $ranks compare neighbours.h5 20000
     check "a full disk in families at $ranks ranks" full_disk $ranks families families.h5 20000
   done
