@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-/** The report's own files (page, style, scripts, d3), built into the program: constants, the same on
- *  all ranks. */
+/** The report's own files (page, style, scripts, d3), built into the program.
+ *  ranks: constants, the same on all. */
 typedef struct PackFile {
   const char *name; /* within the report: "index.html", "assets/cleave.css" */
   const unsigned char *bytes;

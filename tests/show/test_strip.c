@@ -53,7 +53,7 @@ static void check_text(const Atlas *atlas, const Strip *strip, int64_t side) {
 }
 
 static void test_strips_are_the_text_around_a_row(void) {
-  Atlas atlas;
+  Atlas atlas = {0};
   Strip strip = {0};
   CU_ASSERT(open_toy(&atlas));
   const int64_t rows = shelf_rows(atlas.text[ATLAS_ROW_DOCUMENT]);
@@ -70,7 +70,7 @@ static void test_strips_are_the_text_around_a_row(void) {
 }
 
 static void test_values_are_those_of_the_codes(void) {
-  Atlas atlas;
+  Atlas atlas = {0};
   Strip strip = {0};
   CU_ASSERT(open_toy(&atlas));
   const AtlasDictionary *own = &atlas.dictionaries[1];
@@ -99,7 +99,7 @@ static void test_values_are_those_of_the_codes(void) {
 }
 
 static void test_tokens_that_share_a_character_are_one_cell(void) {
-  Atlas atlas;
+  Atlas atlas = {0};
   Strip strip = {0};
   int joined = 0;
   CU_ASSERT(open_toy(&atlas));
@@ -134,7 +134,7 @@ static int64_t drawn_columns(const Text *out) {
 }
 
 static void test_drawn_lines_fit_the_terminal(void) {
-  Atlas atlas;
+  Atlas atlas = {0};
   Strip strip = {0};
   CU_ASSERT(open_toy(&atlas));
   for (int64_t row = 0; row < 600; row += 13) {
