@@ -14,7 +14,7 @@ import numpy
 import torch
 import transformers
 
-THREADS, ROUNDS, BYTES, DOCUMENT = 2, 3, 24000, 3000
+THREADS, ROUNDS, BYTES, DOCUMENT = 2, 3, 60000, 3000
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
