@@ -11,7 +11,8 @@
 
 /** AuxK: dead latents learn to predict what the living ones left over.
  *    loss  weight * min(dead / k, 1) * mean_b |e_b - e^_b|^2 * V_x / V_e
- *    e     x - x^, detached;   V_e = mean_b |e_b - mean e|^2, V_x the same of x (the unit of the main loss)
+ *    e     x - x^, detached
+ *    V_e   mean_b |e_b - mean e|^2, and V_x the same of x: the unit of the main loss
  *    e^_b  sum of a_i w_dec_i over the row's k picks, without b_dec;   a_i = max(score_i, 0)
  *    k     min(width / 2, 512)
  *  The picks of a row are the k best dead latents by a score on a 7-bit grid, exact in integers on

@@ -273,9 +273,10 @@ static Status predict(AuxkWork *work, Team *team) {
   return OK;
 }
 
-/* The loss of training is |x - x^|^2, not divided by the variance of x. So the normalised loss of AuxK is multiplied by
- * that variance: left in its own unit, it would be hundreds of times weaker than where both are normalised, and the dead
- * would hardly move against the second moments of their former life. */
+/* The loss of training is |x - x^|^2, not divided by the variance of x. So the normalised loss of
+ * AuxK is multiplied by that variance: left in its own unit, it would be hundreds of times weaker
+ * than where both are normalised, and the dead would hardly move against the second moments of
+ * their former life. */
 static void set_loss(AuxkWork *work) {
   Auxk *a = work->auxk;
   const AuxkBatch *batch = work->batch;
