@@ -39,9 +39,9 @@ struct Stage {
   Config *config;
   const char *yaml; /* path of run.yaml */
   bool force;
-  bool is_check; /* --check: only say what state the outputs are in */
-  Status check;  /* what --check found: OK, ERR_STALE or ERR_MISSING */
-  double started;    /* when the output in work was claimed */
+  bool is_check;  /* --check: only say what state the outputs are in */
+  Status check;   /* what --check found: OK, ERR_STALE or ERR_MISSING */
+  double started; /* when the output in work was claimed */
 };
 
 /** Returns the exit code (the status) on all ranks alike. */

@@ -11,12 +11,13 @@
  *    /position            [rows] u32              index of the row's token in its document's tokens
  *    /document_start      [documents + 1] i64     first token of each document in /text_token
  *    /document_held_out   [documents] u8          1: kept from training
- *    /text_token          [tokens] u32            all tokens of all documents, also those without a row
+ *    /text_token          [tokens] u32            all tokens of all documents (each ends with the end-of-text token,
+ *                                                 where the model has one), also those without a row
  *    /vocabulary_start    [vocabulary + 1] i64    first byte of each token in /vocabulary_byte
  *    /vocabulary_byte     [bytes] u8              bytes of the tokens
  *    /mean                [d] f64                 mean of the training rows, raw
- *    attributes: stamp, scale (= sqrt(d / E|x|^2) over training rows), layer, context, model, model_hash, rows_held_out,
- *                median_norm, left_out_first, left_out_special, left_out_norm (counts of positions without a row)
+ *    attributes: stamp, scale (= sqrt(d / E|x|^2) over training rows), layer, context, model, model_hash,
+ *                rows_held_out, median_norm, left_out_first, left_out_special, left_out_norm (counts without a row)
  *  dictionaries/NAME.h5
  *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows), /b_enc [M] f32, /b_dec [d] f32
  *    attributes: stamp, name, architecture ("topk"), k, latents, width, input_scale, subtract_b_dec (0/1), seed,
@@ -33,8 +34,8 @@
  *    /firings [M] i64, /firings_held_out [M] i64, /sum [M] f64, /sum_square [M] f64, /maximum [M] f32,
  *    /log10_density [M] f32 (-inf for none)
  *    /top_row             [M, examples] i64       rows of the largest activations (-1: none)
- *    /label_token         [M, 5] u32              tokens most over-represented where it fires, best first (none: 4294967295)
- *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first (-1: none)
+ *    /label_token         [M, 5] u32              tokens most over-represented where it fires, best first
+ *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first
  *    attributes: stamp, name, dictionary, activations (content checksums), rows, k, l0, dead_share, unseen_share,
  *                explained_variance (held-out rows; relative to /mean), share_30 (alive features with at least 30
  *                firings), warning ("too little text" where share_30 < 0.70, else "")
@@ -44,7 +45,7 @@
  *    /pair/C/P/parent_id  [Mc, K] u32             best parents of each child, descending cosine (4294967295: none)
  *    /pair/C/P/cosine, cosine_centred, encoder_cosine  [Mc, K] f32   (nan: no parent)
  *    /pair/C/P/child_id   [Mp, K] u32, /pair/C/P/child_cosine [Mp, K] f32   best children of each parent
- *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1] (below 0: first)
+ *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1]
  *                         attributes: median_best (nan: no alive child has a parent), null_dimension (the smaller
  *                         effective dimension, rounded), null_median, null_999, share_40, share_50, share_70,
  *                         warning ("undertrained" where median_best - null_median < 0.04, else "")

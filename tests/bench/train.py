@@ -60,13 +60,13 @@ def run_plan(build, folder, data, latents, steps):
     return order, start, float(done.stdout)
 
 
-def run_peer(data, order, start, latents, is_sparse):
+def run_peer(data, order, start, latents):
     """Weights, dead latents, seconds."""
     torch.set_num_threads(THREADS)
     steps = len(order)
     sae = TopKTrainingSAE(TopKTrainingSAEConfig(
         d_in=data.width, d_sae=latents, k=K, aux_loss_coefficient=AUX, device="cpu", dtype="float32",
-        apply_b_dec_to_input=True, normalize_activations="none", use_sparse_activations=is_sparse))
+        apply_b_dec_to_input=True, normalize_activations="none"))
     with torch.no_grad():
         sae.W_dec.copy_(start)
         sae.W_enc.copy_(start.T)
@@ -111,7 +111,7 @@ def main():
         folder = pathlib.Path(name)
         ours, our_dead, our_seconds = run_cleave(build, activations, folder, latents, passes)
         order, start, gemm = run_plan(build, folder, data, latents, steps)
-    theirs, their_dead, their_seconds = run_peer(data, order, start, latents, os.environ.get("SPARSE") == "1")
+    theirs, their_dead, their_seconds = run_peer(data, order, start, latents)
     print(f"{len(data.train):,} training rows of width {data.width}, {len(data.held_out):,} held out; {latents:,} latents, "
           f"k = {K}, {steps:,} steps of {BATCH} rows")
     print(f"{'':10}{'held-out explained variance':>28}{'dead':>8}{'seconds':>9}{'ms a step':>11}{'rows/s':>10}")
