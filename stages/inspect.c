@@ -11,6 +11,7 @@
 #include "atlas.h"
 #include "memory.h"
 #include "names.h"
+#include "run_atlas.h"
 
 enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10 };
 
@@ -86,21 +87,6 @@ static Status parse_dictionary(const Stage *stage, const Atlas *atlas, int *dict
   return OK;
 }
 
-static Status open_atlas(Stage *stage, Atlas *atlas) {
-  const Settings *settings = &stage->settings;
-  AtlasDeclared *declared = NULL;
-  TRY_ALL(&stage->team, MEMORY_NEW(&declared, settings->count, "the declared dictionaries"));
-  for (int64_t i = 0; i < settings->count; ++i) {
-    const DictionarySettings *one = &settings->dictionaries[i];
-    declared[i] =
-        (AtlasDeclared){.name = one->name, .control_of = one->control_of, .latents = one->latents};
-  }
-  const Status status =
-      atlas_open(atlas, &stage->team, settings->run.folder, declared, (int)settings->count, false);
-  MEMORY_FREE(declared);
-  return status;
-}
-
 static Status show_feature(Stage *stage, DossierView *view, Text *out) {
   int dictionary = 0;
   int64_t id = 0;
@@ -147,7 +133,7 @@ static Status run(Stage *stage) {
                                : RAISE(ERR_USAGE,
                                        "say what to show: --feature NAME/NUMBER or "
                                        "--text \"...\""));
-  TRY(open_atlas(stage, &atlas));
+  TRY(run_atlas_open(stage, false, &atlas));
   Status status = names_open(&names, &atlas, stage->settings.report.labels);
   status = status == OK ? show(stage, &atlas, names) : status;
   names_close(&names);

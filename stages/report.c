@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "names.h"
 #include "page.h"
+#include "run_atlas.h"
 #include "stage.h"
 
 static const char *title_of(const Stage *stage) {
@@ -17,21 +18,6 @@ static const char *title_of(const Stage *stage) {
     return stage->settings.report.title;
   }
   return slash == NULL || slash[1] == '\0' ? folder : slash + 1;
-}
-
-static Status open_inputs(Stage *stage, Atlas *atlas) {
-  const Settings *settings = &stage->settings;
-  AtlasDeclared *declared = NULL;
-  TRY_ALL(&stage->team, MEMORY_NEW(&declared, settings->count, "the declared dictionaries"));
-  for (int64_t i = 0; i < settings->count; ++i) {
-    const DictionarySettings *one = &settings->dictionaries[i];
-    declared[i] =
-        (AtlasDeclared){.name = one->name, .control_of = one->control_of, .latents = one->latents};
-  }
-  const Status status =
-      atlas_open(atlas, &stage->team, settings->run.folder, declared, (int)settings->count, true);
-  MEMORY_FREE(declared);
-  return status;
 }
 
 static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
@@ -100,7 +86,7 @@ static Status work(Stage *stage, const Atlas *atlas, const char *folder) {
 static Status run(Stage *stage) {
   Atlas atlas;
   char *folder = NULL;
-  TRY(open_inputs(stage, &atlas));
+  TRY(run_atlas_open(stage, true, &atlas));
   Status status = team_agree(&stage->team, stage_path(stage, &folder, "report"));
   status = status == OK ? work(stage, &atlas, folder) : status;
   MEMORY_FREE(folder);

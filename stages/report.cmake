@@ -1,1 +1,1 @@
-add_stage(cleave-report FILES report.c USES stage_common show)
+add_stage(cleave-report FILES report.c run_atlas.c USES stage_common show)

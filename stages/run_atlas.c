@@ -1,0 +1,18 @@
+#include "run_atlas.h"
+
+#include "memory.h"
+
+Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) {
+  const Settings *settings = &stage->settings;
+  AtlasDeclared *declared = NULL;
+  TRY_ALL(&stage->team, MEMORY_NEW(&declared, settings->count, "the declared dictionaries"));
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const DictionarySettings *one = &settings->dictionaries[i];
+    declared[i] =
+        (AtlasDeclared){.name = one->name, .control_of = one->control_of, .latents = one->latents};
+  }
+  const Status status =
+      atlas_open(atlas, &stage->team, settings->run.folder, declared, (int)settings->count, whole);
+  MEMORY_FREE(declared);
+  return status;
+}

@@ -1,0 +1,16 @@
+#ifndef RUN_ATLAS_H
+#define RUN_ATLAS_H
+
+#include <stdbool.h>
+
+#include "atlas.h"
+#include "stage.h"
+
+/** Open what a run's files show, for the dictionaries that run.yaml declares.
+ *  ranks   collective
+ *  whole   in      also neighbours and families must be there
+ *  atlas   out     atlas_close() it
+ *  fails   as atlas_open */
+Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) MUST_USE;
+
+#endif
