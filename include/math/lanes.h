@@ -27,6 +27,8 @@ typedef struct Lanes {
   void (*fixed_add)(int64_t *sums, const float *row, int64_t width, double factor);
   void (*fixed_add4)(int64_t *sums, const float *const rows[4], int64_t width,
                      const double factors[4]);
+  /** sums += row, squares += row * row, in double. */
+  void (*moments)(double *sums, double *squares, const float *row, int64_t width);
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);

@@ -21,6 +21,15 @@ typedef struct ScreenSide {
   const uint8_t *is_left_out; /* [count] rows that take no part, or NULL */
 } ScreenSide;
 
+/** Scratch memory that calls may share: `ScreenRoom room = {0};`, grown as needed. */
+typedef struct ScreenRoom {
+  struct ScreenScratch *scratch; /* [threads] */
+  int threads;
+  int64_t queries, list; /* of a tile; candidates of a query */
+} ScreenRoom;
+/** ranks   local */
+void screen_room_clear(ScreenRoom *room);
+
 /** For each query row the k best of `base` by dot(query, row) + bias, merged into heaps that may
  * already hold keys of other bases (the ring). Scores <= floor are not kept. Threads take tiles of
  * queries. ranks   local keys    in/out  [query count, k] heaps of select_offer; counts [query
@@ -36,6 +45,7 @@ typedef struct ScreenJob {
   SelectKey *back_keys;
   int64_t *back_counts;
   bool skip_equal_ids;
+  ScreenRoom *room; /* NULL: taken and given back by the call */
 } ScreenJob;
 Status screen_run(const ScreenJob *job) MUST_USE;
 

@@ -36,7 +36,7 @@ typedef struct Auxk {
   int64_t *counts;                    /* [rows] */
   double *scales, *most;              /* [rows] */
   int64_t *sums;                      /* [rows, width] */
-  double *mean;                       /* [width] */
+  double *room;                       /* [2, width] */
 } Auxk;
 
 /** ranks   local
@@ -55,6 +55,7 @@ typedef struct AuxkBatch {
   const uint8_t *is_dead;
   int64_t rows, dead;
   double weight;
+  double spread; /* dense_spread of x */
 } AuxkBatch;
 Status auxk_run(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) MUST_USE;
 

@@ -6,6 +6,7 @@
 
 #include "cut.h"
 #include "hits.h"
+#include "screen.h"
 #include "select.h"
 #include "shard.h"
 #include "status.h"
@@ -54,6 +55,7 @@ typedef struct SaePicks {
   int64_t *counts;  /* [rows] */
   double *norms;    /* [rows] */
   double *scales;   /* [rows] of sae_decode */
+  ScreenRoom room;  /* of sae_select */
   int64_t *sums;    /* [rows, width] of sae_decode */
 } SaePicks;
 

@@ -45,6 +45,8 @@ typedef struct Train {
   float *centred;                /* [batch, width] */
   float *residual;               /* [batch, width] x - x^ */
   float *rebuilt;                /* [batch, width] x^ */
+  double spread;                 /* of the batch about its mean */
+  double *room;                  /* [2, width] */
   uint8_t *is_dead;              /* [own] before the step */
   float *slopes[GRADIENT_TERMS]; /* of the gradient's terms */
   Auxk auxk;

@@ -155,6 +155,14 @@ static void fixed_add4(int64_t *restrict sums, const float *const rows[4], int64
   }
 }
 
+static void moments(double *restrict sums, double *restrict squares, const float *restrict row,
+                    int64_t width) {
+  for (int64_t i = 0; i < width; i++) {
+    sums[i] += (double)row[i];
+    squares[i] += (double)row[i] * (double)row[i];
+  }
+}
+
 static void from_bf16(const uint16_t *restrict bits, int64_t count, float *restrict out) {
   for (int64_t i = 0; i < count; i++) {
     union {
@@ -246,6 +254,7 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .add4 = add4,
                          .fixed_add = fixed_add,
                          .fixed_add4 = fixed_add4,
+                         .moments = moments,
                          .from_bf16 = from_bf16,
                          .adam = adam,
                          .maxima = maxima,

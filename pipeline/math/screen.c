@@ -58,10 +58,10 @@ typedef struct Screening {
   double *tile_norm; /* [base tiles] largest norm */
   double *tile_bias; /* [base tiles] largest |bias| */
   int64_t base_tiles;
-  int64_t queries;        /* in a unit, <= QUERIES */
-  int64_t list;           /* capacity of a query's candidates */
-  bool is_partial;        /* some pairs take no part */
-  ScreenScratch *scratch; /* [threads] */
+  int64_t queries; /* in a unit, <= QUERIES */
+  int64_t list;    /* capacity of a query's candidates */
+  bool is_partial; /* some pairs take no part */
+  ScreenRoom *room;
 } Screening;
 
 void screen_norms(const float *rows, int64_t count, int64_t width, double *out) {
@@ -307,7 +307,7 @@ static void screen_tile(const Screening *screening, ScreenScratch *s, int64_t fi
 static Status screen_unit(int64_t unit, int thread, void *context) {
   const Screening *screening = context;
   const ScreenJob *job = screening->job;
-  ScreenScratch *s = &screening->scratch[thread];
+  ScreenScratch *s = &screening->room->scratch[thread];
   const int64_t first = unit * screening->queries;
   const int64_t past =
       first + screening->queries < job->query.count ? first + screening->queries : job->query.count;
@@ -353,30 +353,57 @@ static Status make_back(const Screening *screening, ScreenScratch *s) {
   return MEMORY_NEW(&s->back_counts, job->base.count, "heaps of a thread");
 }
 
-static Status make_scratch(Screening *screening) {
-  const int64_t queries = screening->queries;
-  TRY(MEMORY_NEW(&screening->scratch, threads_count(), "screening threads"));
-  for (int t = 0; t < threads_count(); t++) {
-    ScreenScratch *s = &screening->scratch[t];
-    TRY(MEMORY_NEW(&s->score, queries * BASES, "scores of a tile"));
+static Status make_scratch(ScreenRoom *room) {
+  TRY(MEMORY_NEW(&room->scratch, room->threads, "screening threads"));
+  for (int t = 0; t < room->threads; t++) {
+    ScreenScratch *s = &room->scratch[t];
+    TRY(MEMORY_NEW(&s->score, room->queries * BASES, "scores of a tile"));
     TRY(MEMORY_NEW(&s->hits, BASES, "hits of a row"));
-    TRY(MEMORY_NEW(&s->pools, queries, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->lists, queries * screening->list, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->keys, screening->list, "candidates of a row"));
-    TRY(MEMORY_NEW(&s->picks, screening->list, "candidates of a row"));
-    TRY(MEMORY_NEW(&s->exact, screening->list, "candidates of a row"));
-    if (screening->job->back_keys != NULL) {
-      TRY(make_back(screening, s));
-    }
+    TRY(MEMORY_NEW(&s->pools, room->queries, "candidates of a tile"));
+    TRY(MEMORY_NEW(&s->lists, room->queries * room->list, "candidates of a tile"));
+    TRY(MEMORY_NEW(&s->keys, room->list, "candidates of a row"));
+    TRY(MEMORY_NEW(&s->picks, room->list, "candidates of a row"));
+    TRY(MEMORY_NEW(&s->exact, room->list, "candidates of a row"));
   }
   return OK;
+}
+
+void screen_room_clear(ScreenRoom *room) {
+  for (int t = 0; room->scratch != NULL && t < room->threads; t++) {
+    ScreenScratch *s = &room->scratch[t];
+    MEMORY_FREE(s->score);
+    MEMORY_FREE(s->hits);
+    MEMORY_FREE(s->pools);
+    MEMORY_FREE(s->lists);
+    MEMORY_FREE(s->keys);
+    MEMORY_FREE(s->picks);
+    MEMORY_FREE(s->exact);
+  }
+  MEMORY_FREE(room->scratch);
+  *room = (ScreenRoom){0};
+}
+
+static Status fit_room(const Screening *screening) {
+  ScreenRoom *room = screening->room;
+  if (room->threads == threads_count() && room->queries >= screening->queries &&
+      room->list >= screening->list) {
+    return OK;
+  }
+  screen_room_clear(room);
+  *room = (ScreenRoom){
+      .threads = threads_count(), .queries = screening->queries, .list = screening->list};
+  const Status status = make_scratch(room);
+  if (status != OK) {
+    screen_room_clear(room);
+  }
+  return status;
 }
 
 /* Which thread met which tile is chance, but the union of their heaps holds the k best of all. */
 static void merge_back(const Screening *screening) {
   const ScreenJob *job = screening->job;
   for (int t = 0; t < threads_count(); t++) {
-    const ScreenScratch *s = &screening->scratch[t];
+    const ScreenScratch *s = &screening->room->scratch[t];
     for (int64_t n = 0; n < job->base.count; n++) {
       for (int64_t i = 0; i < s->back_counts[n]; i++) {
         select_offer(job->back_keys + n * job->k, &job->back_counts[n], job->k,
@@ -386,35 +413,31 @@ static void merge_back(const Screening *screening) {
   }
 }
 
-static void free_scratch(Screening *screening) {
-  for (int t = 0; screening->scratch != NULL && t < threads_count(); t++) {
-    ScreenScratch *s = &screening->scratch[t];
+static void free_back(const Screening *screening) {
+  const ScreenRoom *room = screening->room;
+  for (int t = 0; room->scratch != NULL && t < room->threads; t++) {
+    ScreenScratch *s = &room->scratch[t];
     if (s->back_keys != screening->job->back_keys) {
       MEMORY_FREE(s->back_keys);
       MEMORY_FREE(s->back_counts);
     }
-    MEMORY_FREE(s->score);
-    MEMORY_FREE(s->hits);
-    MEMORY_FREE(s->lists);
-    MEMORY_FREE(s->pools);
-    MEMORY_FREE(s->keys);
     MEMORY_FREE(s->columns);
     MEMORY_FREE(s->column_counts);
     MEMORY_FREE(s->back_bounds);
     MEMORY_FREE(s->back_limits);
-    MEMORY_FREE(s->picks);
-    MEMORY_FREE(s->exact);
+    s->back_keys = NULL;
+    s->back_counts = NULL;
   }
-  MEMORY_FREE(screening->scratch);
-  MEMORY_FREE(screening->tile_norm);
-  MEMORY_FREE(screening->tile_bias);
 }
 
 static Status run_units(Screening *screening) {
   const ScreenJob *job = screening->job;
   const int64_t units = (job->query.count + screening->queries - 1) / screening->queries;
   TRY(measure_tiles(screening));
-  TRY(make_scratch(screening));
+  TRY(fit_room(screening));
+  for (int t = 0; job->back_keys != NULL && t < threads_count(); t++) {
+    TRY(make_back(screening, &screening->room->scratch[t]));
+  }
   TRY(threads_run(units, screen_unit, screening));
   if (job->back_keys != NULL && threads_count() > 1) {
     merge_back(screening);
@@ -426,6 +449,7 @@ static Status run_units(Screening *screening) {
 Status screen_run(const ScreenJob *job) {
   ASSERT(job->query.bias == NULL && (job->back_keys == NULL || job->base.bias == NULL));
   ASSERT(job->base.count < 2147483647);
+  ScreenRoom own = {0};
   Screening screening = {.job = job, .error = dense_gemm_error(job->width)};
   if (job->query.count == 0 || job->base.count == 0 || job->k == 0) {
     return OK;
@@ -433,8 +457,12 @@ Status screen_run(const ScreenJob *job) {
   const int64_t share = (job->query.count + threads_count() - 1) / threads_count();
   screening.queries = share < LEAST_QUERIES ? LEAST_QUERIES : (share < QUERIES ? share : QUERIES);
   screening.list = BASES + (4 * job->k > LIST_LEAST ? 4 * job->k : LIST_LEAST);
+  screening.room = job->room == NULL ? &own : job->room;
   screening.is_partial = job->skip_equal_ids || job->base.is_left_out != NULL;
   const Status status = run_units(&screening);
-  free_scratch(&screening);
+  free_back(&screening);
+  screen_room_clear(&own);
+  MEMORY_FREE(screening.tile_norm);
+  MEMORY_FREE(screening.tile_bias);
   return status;
 }

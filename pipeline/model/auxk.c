@@ -34,7 +34,7 @@ static Status make_buffers(Auxk *a, const Sae *sae, const Team *team, int64_t ro
   TRY(MEMORY_NEW(&a->scales, rows, "scales of AuxK"));
   TRY(MEMORY_NEW(&a->most, rows, "activations of AuxK"));
   TRY(MEMORY_NEW(&a->sums, rows * width, "sums of AuxK"));
-  return MEMORY_NEW(&a->mean, width, "mean residual");
+  return MEMORY_NEW(&a->room, 2 * width, "moments of residuals");
 }
 
 Status auxk_create(Auxk *auxk, const Sae *sae, const Team *team, int64_t rows_most) {
@@ -62,7 +62,7 @@ void auxk_clear(Auxk *auxk) {
   MEMORY_FREE(auxk->scales);
   MEMORY_FREE(auxk->most);
   MEMORY_FREE(auxk->sums);
-  MEMORY_FREE(auxk->mean);
+  MEMORY_FREE(auxk->room);
 }
 
 typedef struct AuxkWork {
@@ -236,24 +236,6 @@ static void drop_inactive(Hits *hits) {
   hits_sort(hits);
 }
 
-/* Mean squared distance of rows from their mean. */
-static double variance_of(Auxk *a, const float *rows, int64_t count, int64_t width) {
-  double sum = 0.0;
-  memset(a->mean, 0, (size_t)width * sizeof(*a->mean));
-  for (int64_t row = 0; row < count; row++) {
-    for (int64_t j = 0; j < width; j++) {
-      a->mean[j] += (double)rows[row * width + j];
-    }
-  }
-  for (int64_t row = 0; row < count; row++) {
-    for (int64_t j = 0; j < width; j++) {
-      const double gap = (double)rows[row * width + j] - a->mean[j] / (double)count;
-      sum += gap * gap;
-    }
-  }
-  return sum / (double)count;
-}
-
 /* e^ from the picks, then e^ - e. The largest activation of a row bounds its k picks. */
 static Status predict(AuxkWork *work, Team *team) {
   Auxk *a = work->auxk;
@@ -281,15 +263,14 @@ static void set_loss(AuxkWork *work) {
   Auxk *a = work->auxk;
   const AuxkBatch *batch = work->batch;
   const int64_t width = work->sae->width;
-  const double residual = variance_of(a, batch->residual, batch->rows, width);
-  const double total = variance_of(a, batch->centred, batch->rows, width);
+  const double residual = dense_spread(batch->residual, batch->rows, width, a->room);
   const double share = fmin((double)batch->dead / (double)a->k, 1.0);
   double sum = 0.0;
   for (int64_t row = 0; row < batch->rows; row++) {
     sum += dense_square(a->pull + row * width, width);
   }
   const double factor =
-      residual > 0.0 ? batch->weight * share * total / residual / (double)batch->rows : 0.0;
+      residual > 0.0 ? batch->weight * share * batch->spread / residual / (double)batch->rows : 0.0;
   a->factor = (float)(2.0 * factor);
   a->loss = factor * sum;
 }

@@ -33,6 +33,7 @@ void sae_picks_destroy(SaePicks **picks) {
     SaePicks *p = *picks;
     cut_destroy(&p->cut);
     hits_clear(&p->hits);
+    screen_room_clear(&p->room);
     MEMORY_FREE(p->keys);
     MEMORY_FREE(p->counts);
     MEMORY_FREE(p->norms);
@@ -54,7 +55,8 @@ static Status pick_own(const Sae *sae, const float *centred, int64_t count, SaeP
                          .k = picks->capacity,
                          .floor = 0.0F,
                          .keys = picks->keys,
-                         .counts = picks->counts};
+                         .counts = picks->counts,
+                         .room = &picks->room};
   memset(picks->counts, 0, (size_t)count * sizeof(*picks->counts));
   screen_norms(centred, count, sae->width, picks->norms);
   return screen_run(&job);

@@ -31,6 +31,7 @@ static Status make_buffers(Train *t, const Team *team) {
   TRY(MEMORY_NEW(&t->centred, values, "centred batch"));
   TRY(MEMORY_NEW(&t->residual, values, "residuals"));
   TRY(MEMORY_NEW(&t->rebuilt, values, "reconstruction"));
+  TRY(MEMORY_NEW(&t->room, 2 * t->spec.width, "moments of the batch"));
   TRY(MEMORY_NEW(&t->is_dead, own, "dead latents"));
   TRY(MEMORY_NEW(&t->slopes[0], t->spec.batch * t->picks->capacity, "slopes"));
   if (t->spec.aux_weight > 0.0) {
@@ -73,6 +74,7 @@ void train_destroy(Train **train) {
     MEMORY_FREE(t->centred);
     MEMORY_FREE(t->residual);
     MEMORY_FREE(t->rebuilt);
+    MEMORY_FREE(t->room);
     MEMORY_FREE(t->is_dead);
     MEMORY_FREE(t->slopes[0]);
     MEMORY_FREE(t->slopes[1]);
@@ -136,22 +138,6 @@ static void count_quiet(Train *t) {
   }
 }
 
-/* Variance of the batch about its mean, times the rows. */
-static double spread_of(const float *rows, int64_t count, int64_t width) {
-  double spread = 0.0;
-  for (int64_t j = 0; j < width; j++) {
-    double sum = 0.0;
-    double squares = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-      const double value = (double)rows[i * width + j];
-      sum += value;
-      squares += value * value;
-    }
-    spread += squares - sum * sum / (double)count;
-  }
-  return spread;
-}
-
 /* The same reason on all ranks. */
 static Status raise_not_finite(const Train *t, const float *rows) {
   const bool is_data = !isfinite(dense_square(rows, t->spec.batch * t->spec.width));
@@ -179,8 +165,8 @@ static Status rebuild(Train *t, Team *team, const float *rows, TrainReport *repo
   if (!isfinite(report->loss)) {
     return team_agree(team, raise_not_finite(t, rows));
   }
-  const double spread = spread_of(rows, batch, width);
-  report->explained = spread > 0.0 ? 1.0 - sum / spread : 0.0;
+  t->spread = dense_spread(rows, batch, width, t->room);
+  report->explained = t->spread > 0.0 ? 1.0 - sum / t->spread : 0.0;
   return OK;
 }
 
@@ -190,7 +176,8 @@ static Status add_auxk(Train *t, Team *team, TrainReport *report) {
                            .is_dead = t->is_dead,
                            .rows = t->spec.batch,
                            .dead = t->dead,
-                           .weight = t->spec.aux_weight};
+                           .weight = t->spec.aux_weight,
+                           .spread = t->spread};
   TRY(auxk_run(&t->auxk, team, t->sae, &batch));
   report->aux_loss = t->auxk.loss;
   t->gradient.terms[t->gradient.count++] = (GradientTerm){.hits = &t->auxk.hits,

@@ -39,7 +39,7 @@ static void fill(Data *data) {
 typedef struct Outcome {
   float dot, four[4], added[MOST], wide[MOST], weight[MOST], first[MOST], second[MOST];
   float best[64];
-  double square;
+  double square, moment_sums[MOST], moment_squares[MOST];
   int64_t sums[MOST], found;
   int32_t hits[MOST];
 } Outcome;
@@ -60,6 +60,8 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   const double factors[4] = {0x1p41 / 3.0, -0x1p35, 0x1p42 / 7.0, 12345.6};
   set->add4(out->added, rows, width, weights);
   set->fixed_add4(out->sums, rows, width, factors);
+  set->moments(out->moment_sums, out->moment_squares, data->b, width);
+  set->moments(out->moment_sums, out->moment_squares, data->e, width);
   set->from_bf16(data->bits, width, out->wide);
   memcpy(out->weight, data->a, bytes);
   memcpy(out->first, data->c, bytes);

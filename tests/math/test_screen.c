@@ -124,6 +124,9 @@ static void free_heaps(Heaps *h) {
   MEMORY_FREE(h->back_counts);
 }
 
+/* Shared by all cases: sizes and thread counts change on the way. */
+static ScreenRoom g_room;
+
 /* Two bases in turn, as in the ring: the second meets heaps that are full. */
 static void run_case(const Case *c, const Rows *query, const Rows bases[2], Heaps *heaps,
                      bool is_naive) {
@@ -135,7 +138,8 @@ static void run_case(const Case *c, const Rows *query, const Rows bases[2], Heap
                      .floor = c->floor,
                      .keys = heaps->keys,
                      .counts = heaps->counts,
-                     .skip_equal_ids = c->skips_equal};
+                     .skip_equal_ids = c->skips_equal,
+                     .room = c->width % 2 == 0 ? &g_room : NULL};
     if (c->has_back) {
       job.back_keys = heaps->back_keys + b * c->bases * c->k;
       job.back_counts = heaps->back_counts + b * c->bases;
@@ -236,6 +240,11 @@ static void test_all_kernel_sets(void) {
   }
 }
 
+static void test_room_is_given_back(void) {
+  screen_room_clear(&g_room);
+  CU_ASSERT_PTR_NULL(g_room.scratch);
+}
+
 static const CheckFact FACTS[] = {
     {"scores are those of naive loops, with and without bias", test_plain_scores},
     {"base rows find their own best among the queries", test_both_ways},
@@ -246,6 +255,7 @@ static const CheckFact FACTS[] = {
     {"rows left out and a row with itself take no part", test_left_out_and_equal_ids},
     {"no queries or no base rows", test_nothing_to_do},
     {"the same with every kernel set", test_all_kernel_sets},
+    {"shared scratch memory is given back", test_room_is_given_back},
 };
 
 int main(int argc, char **argv) {
