@@ -81,8 +81,10 @@ def foldoc(article):
 
 
 def python_pieces():
-    """The standard library's source, cut at top-level definitions into pieces of a few thousand characters."""
-    for path in sorted(glob.glob("/usr/lib/python3.*/*.py") + glob.glob("/usr/lib/python3.*/[a-z]*/*.py")):
+    """The standard library's source (no tables of characters), cut at top-level definitions into pieces of a few
+    thousand characters."""
+    paths = glob.glob("/usr/lib/python3.*/*.py") + glob.glob("/usr/lib/python3.*/[a-z]*/*.py")
+    for path in sorted(p for p in paths if "/encodings/" not in p and "/pydoc_data/" not in p):
         with open(path, encoding="utf-8", errors="ignore") as file:
             source = file.read()
         piece = ""
