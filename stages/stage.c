@@ -102,20 +102,21 @@ static Status parse_arguments(const StageSpec *spec, int argc, char **argv) {
 
 static Status print_help(const StageSpec *spec) {
   Text text = {0};
-  TRY(text_printf(&text,
-                  "cleave-%s: %s\n\n"
-                  "usage:  mpirun -n RANKS cleave-%s [flags] run.yaml [key.path=value ...]\n"
-                  "reads:  %s\nwrites: %s\n\nFlags (they never change a result):\n"
-                  "  --force        replace an output that was made with other settings\n"
-                  "  --check        only say whether the outputs are up to date (exit code 0), "
-                  "stale or absent\n"
-                  "  --threads N    threads a rank (default: cores / ranks)\n"
-                  "  --help         this text\n",
-                  spec->name, spec->purpose, spec->name, spec->reads, spec->writes));
+  TRY(text_printf(
+      &text,
+      "cleave-%s: %s\n\n"
+      "usage:  mpirun -n RANKS cleave-%s [flags] run.yaml [key.path=value ...]\n"
+      "reads:  %s\nwrites: %s\n\nFlags (they never change a result):\n"
+      "  --force             replace an output that was made with other settings\n"
+      "  --check             only say whether the outputs are up to date (exit code 0), "
+      "stale or absent\n"
+      "  --threads N         threads a rank (default: cores / ranks)\n"
+      "  --help              this text\n",
+      spec->name, spec->purpose, spec->name, spec->reads, spec->writes));
   for (const StageFlag *f = spec->flags; f != NULL && f->name != NULL; ++f) {
     char left[64];
     snprintf(left, sizeof(left), "%s %s", f->name, f->unit != NULL ? f->unit : "");
-    TRY(text_printf(&text, "  %-14s %s\n", left, f->help));
+    TRY(text_printf(&text, "  %-19s %s\n", left, f->help));
   }
   TRY(text_printf(&text, "\nKeys of run.yaml (and of key.path=value):\n"));
   for (int s = 0; spec->sections[s] != NULL; ++s) {

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# A benchmark against a peer on the same rows with the same threads, in one run.
+# usage: tests/bench/run.sh harvest|train [arguments]      (see harvest.sh and train.sh)
+# The last line is `NAME ratio = X (PEER VERSION; own GEMM limit Y)`.
+set -euo pipefail
+case ${1:-} in
+  harvest | train) exec "$(dirname "$0")/$1.sh" "${@:2}" ;;
+  *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+esac
