@@ -147,7 +147,7 @@ static Status read_yaml(Stage *stage, Text *yaml) {
   char *bytes = NULL;
   status = MEMORY_NEW(&bytes, length, "run.yaml");
   if (status == OK && team->rank == 0 && length > 0) {
-    memcpy(bytes, yaml->bytes, (size_t)length);
+    memcpy(bytes, text_chars(yaml), (size_t)length);
   }
   status = team_agree(team, status);
   if (status == OK) {
