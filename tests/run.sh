@@ -19,7 +19,7 @@ run_preset() { # PRESET CTEST-ARGUMENTS...
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" -- --no-print-directory | grep -vE 'Building|Linking|Built target' || true
   cmake --build --preset "$preset" >/dev/null
-  ctest --preset "$preset" --timeout 900 "$@" 2>&1 | tee "$log" || result=$?
+  ctest --preset "$preset" "$@" 2>&1 | tee "$log" || result=$?
   local ok bad
   ok=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$log" || true)
   bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*(\*\*\*(Failed|Timeout|Exception)|Not Run)' "$log" || true)
