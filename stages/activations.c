@@ -26,7 +26,7 @@ static Status open_spools(Activations *activations) {
 Status activations_create(Activations **out, Team *team, const ActivationsOptions *options) {
   Activations *activations = NULL;
   *out = NULL;
-  TRY_ALL(team, MEMORY_NEW(&activations, 1, "the rows' collection"));
+  TRY_NEW(team, &activations, 1, "the rows' collection");
   *activations = (Activations){.team = team, .options = *options};
   const Status status = team_agree(team, open_spools(activations));
   if (status != OK) {

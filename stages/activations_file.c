@@ -332,7 +332,7 @@ static Status write_statistics(Sheet *sheet) {
   const double trained = (double)sheet->trained;
   double *mean = NULL;
   exchange_sum(a->team, sheet->sums, width + 1);
-  TRY_ALL(a->team, MEMORY_NEW(&mean, width, "the mean of the rows"));
+  TRY_NEW(a->team, &mean, width, "the mean of the rows");
   for (int64_t i = 0; i < width; ++i) {
     mean[i] = fixed_to(sheet->sums[i], sheet->unit) / trained;
   }

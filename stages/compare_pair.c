@@ -129,7 +129,7 @@ static Status judge(Compare *compare, Dictionary *one, Directions *rows) {
   const int64_t own = shard_count(rows->own);
   int64_t *firings = NULL;
   int64_t seen = 0;
-  TRY_ALL(compare->team, MEMORY_NEW(&one->state, own, "states of latents"));
+  TRY_NEW(compare->team, &one->state, own, "states of latents");
   Status status = OK;
   if (one->codes != NULL) {
     status = team_agree(compare->team, MEMORY_NEW(&firings, own, "firings"));
@@ -188,7 +188,7 @@ static Status describe(Compare *compare, Pair *pair) {
   TRY(read_rows(compare, one, "/w_dec", rows));
   TRY(judge(compare, one, rows));
   TRY(unit_rows(compare, one, "/w_dec", rows));
-  TRY_ALL(compare->team, MEMORY_NEW(&one->mean, one->width, "mean of a dictionary"));
+  TRY_NEW(compare->team, &one->mean, one->width, "mean of a dictionary");
   TRY(spread_mean(compare->team, rows, one->mean));
   TRY(spread_dimension(compare->team, rows, one->mean, &one->dimension));
   compare_name_group(pair->group, "dictionary", one->settings->name, NULL);

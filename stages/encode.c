@@ -85,7 +85,7 @@ static Status load(Encoding *encoding) {
   TRY_ALL(encoding->team,
           sae_create(&encoding->sae, encoding->team, encoding->settings->latents, rows->width));
   TRY(read_weights(encoding));
-  TRY_ALL(encoding->team, MEMORY_NEW(&encoding->mean, rows->width, "scaled mean row"));
+  TRY_NEW(encoding->team, &encoding->mean, rows->width, "scaled mean row");
   for (int64_t j = 0; j < rows->width; j++) {
     encoding->mean[j] = (float)(rows->mean[j] * encoding->scale);
   }

@@ -147,7 +147,7 @@ static void judge_parents(FamiliesRun *run, FamiliesDictionary *level, const int
 static Status flag_hubs(FamiliesRun *run, FamiliesDictionary *level) {
   const int64_t own = shard_count(level->own);
   uint8_t *is_hub = NULL;
-  TRY_ALL(run->team, MEMORY_NEW(&is_hub, own, "hubs"));
+  TRY_NEW(run->team, &is_hub, own, "hubs");
   metrics_hubs(run->team, level->own.first, level->in_degree, level->firings, level->state, own,
                is_hub);
   for (int64_t i = 0; i < own; ++i) {
@@ -159,7 +159,7 @@ static Status flag_hubs(FamiliesRun *run, FamiliesDictionary *level) {
 
 static Status judge_level(FamiliesRun *run, FamiliesDictionary *level) {
   int64_t *edges = NULL;
-  TRY_ALL(run->team, MEMORY_NEW(&edges, shard_count(level->own), "edges of parents"));
+  TRY_NEW(run->team, &edges, shard_count(level->own), "edges of parents");
   Status status = count_edges(run, level, edges);
   if (status == OK) {
     judge_parents(run, level, edges);
@@ -282,7 +282,7 @@ static Status summarise(FamiliesRun *run, FamiliesPair *pair) {
   const int64_t count = pair->table.count;
   float *values = NULL;
   int64_t counted;
-  TRY_ALL(run->team, MEMORY_NEW(&values, count, "values of a mean"));
+  TRY_NEW(run->team, &values, count, "values of a mean");
   count_children(run, pair);
   pick(pair, pair->table.p, true, values);
   pair->mean_p = metrics_mean(run->team, values, count, &pair->enough);

@@ -25,8 +25,8 @@ static Status read_vocabulary(FamiliesMembers *members, Archive *activations) {
   }
   TRY(archive_shape(activations, "/vocabulary_start", ARCHIVE_I64, 1, &starts));
   TRY(archive_shape(activations, "/vocabulary_byte", ARCHIVE_U8, 1, &bytes));
-  TRY_ALL(members->run->team, MEMORY_NEW(&members->vocabulary, starts, "vocabulary"));
-  TRY_ALL(members->run->team, MEMORY_NEW(&members->bytes, bytes, "vocabulary"));
+  TRY_NEW(members->run->team, &members->vocabulary, starts, "vocabulary");
+  TRY_NEW(members->run->team, &members->bytes, bytes, "vocabulary");
   TRY(archive_read(activations, "/vocabulary_start", 0, starts, members->vocabulary));
   TRY(archive_read(activations, "/vocabulary_byte", 0, bytes, members->bytes));
   members->tokens = starts - 1;
@@ -39,7 +39,7 @@ static Status read_labels(const FamiliesMembers *members, const FamiliesDictiona
                           uint32_t **labels) {
   const int64_t own = shard_count(level->own);
   int64_t shape[2];
-  TRY_ALL(members->run->team, MEMORY_NEW(labels, own * FAMILIES_LABEL, "labels"));
+  TRY_NEW(members->run->team, labels, own * FAMILIES_LABEL, "labels");
   for (int64_t i = 0; i < own * FAMILIES_LABEL; ++i) {
     (*labels)[i] = LOOKUP_NONE;
   }

@@ -76,7 +76,7 @@ double families_purity(const FamiliesRun *run, int64_t own) {
 static Status count_children(FamiliesRun *run, const FamiliesPair *pair, int64_t *counts) {
   const VerdictTable *table = &pair->table;
   uint32_t *to = NULL;
-  TRY_ALL(run->team, MEMORY_NEW(&to, table->count, "parents in the forest"));
+  TRY_NEW(run->team, &to, table->count, "parents in the forest");
   for (int64_t i = 0; i < table->count; ++i) {
     to[i] = verdict_in_forest((ChildStatus)table->status[i]) ? table->parent[i] : LOOKUP_NONE;
   }

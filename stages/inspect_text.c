@@ -178,7 +178,7 @@ static Status gather_all(Reading *reading, Firing *own, int64_t mine, int64_t *c
   for (int rank = 0; rank < reading->team->size; ++rank) {
     reading->count += counts[rank];
   }
-  TRY_ALL(reading->team, MEMORY_NEW(&reading->firings, reading->count, "firings on the text"));
+  TRY_NEW(reading->team, &reading->firings, reading->count, "firings on the text");
   exchange_gather(reading->team, own, counts, sizeof(*own), reading->firings);
   qsort(reading->firings, (size_t)reading->count, sizeof(Firing), by_token);
   return OK;

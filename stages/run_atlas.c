@@ -5,7 +5,7 @@
 Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) {
   const Settings *settings = &stage->settings;
   AtlasDeclared *declared = NULL;
-  TRY_ALL(&stage->team, MEMORY_NEW(&declared, settings->count, "the declared dictionaries"));
+  TRY_NEW(&stage->team, &declared, settings->count, "the declared dictionaries");
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
     declared[i] =

@@ -37,7 +37,7 @@ Status train_rows_open(TrainRows *rows, Team *team, const char *path) {
   TRY(archive_get_real(rows->file, "/", "scale", &rows->scale));
   TRY(archive_get_integer(rows->file, "/", "layer", &rows->layer));
   TRY(archive_get_text(rows->file, "/", "model_hash", &rows->model_hash));
-  TRY_ALL(team, MEMORY_NEW(&rows->mean, rows->width, "mean of the rows"));
+  TRY_NEW(team, &rows->mean, rows->width, "mean of the rows");
   return read_mean(rows, team);
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory.h"
 #include "status.h"
 
 /** The ranks that work together. */
@@ -43,6 +44,16 @@ Status team_agree(Team *team, Status mine) MUST_USE;
     if (try_status_ != OK) {                               \
       return try_status_;                                  \
     }                                                      \
+  } while (0)
+
+/** Inside a collective function: memory on every rank (MEMORY_NEW), or on none and an early return on all. */
+#define TRY_NEW(team, pointer, count, what)                                                \
+  do {                                                                                     \
+    const Status try_status_ = team_agree((team), MEMORY_NEW((pointer), (count), (what))); \
+    if (try_status_ != OK) {                                                               \
+      MEMORY_FREE(*(pointer));                                                             \
+      return try_status_;                                                                  \
+    }                                                                                      \
   } while (0)
 
 /** Report a failure that all ranks hold alike without an agreement (wrong arguments, say): rank 0

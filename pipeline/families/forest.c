@@ -91,7 +91,7 @@ void forest_plant(Shard own, const uint8_t *state, uint32_t level, ForestRoot *r
 Status forest_grow(Team *team, int64_t parents, const ForestRoot *below, const VerdictTable *table,
                    ForestRoot *roots) {
   uint32_t *wanted = NULL;
-  TRY_ALL(team, MEMORY_NEW(&wanted, table->count, "parents in the forest"));
+  TRY_NEW(team, &wanted, table->count, "parents in the forest");
   for (int64_t i = 0; i < table->count; ++i) {
     wanted[i] = verdict_in_forest(table->status[i]) ? table->parent[i] : LOOKUP_NONE;
   }
@@ -117,7 +117,7 @@ Status forest_consistency(Team *team, int64_t middle, const uint32_t *chain, int
                           const uint32_t *above, const uint32_t *direct, int64_t own,
                           uint8_t *agrees) {
   uint32_t *through = NULL;
-  TRY_ALL(team, MEMORY_NEW(&through, own * width, "parents through the middle"));
+  TRY_NEW(team, &through, own * width, "parents through the middle");
   for (int64_t i = 0; i < own * width; ++i) {
     through[i] = LOOKUP_NONE;
   }

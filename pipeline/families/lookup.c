@@ -75,7 +75,7 @@ static Status post_open(Post *post, Team *team, int64_t total, const uint32_t *t
   for (int rank = 0; rank < team->size; ++rank) {
     post->arriving += post->received[rank];
   }
-  TRY_ALL(team, MEMORY_NEW(&post->ids_in, post->arriving, "ids of letters"));
+  TRY_NEW(team, &post->ids_in, post->arriving, "ids of letters");
   exchange_all_to_all(team, post->ids_out, post->sent, post->ids_in, post->received,
                       sizeof(uint32_t));
   return OK;

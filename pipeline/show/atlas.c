@@ -202,7 +202,7 @@ static Status open_all(Atlas *atlas, const char *folder, const AtlasDeclared *de
                  &atlas->neighbours));
   TRY(open_later(atlas, folder, "families.h5", SCHEMA_FAMILIES, "cleave-families", whole,
                  &atlas->families));
-  TRY_ALL(atlas->team, MEMORY_NEW(&atlas->dictionaries, count, "the run's dictionaries"));
+  TRY_NEW(atlas->team, &atlas->dictionaries, count, "the run's dictionaries");
   for (int i = 0; i < count; ++i) {
     atlas->count = i + 1;
     TRY(open_dictionary(atlas, folder, i, &declared[i]));

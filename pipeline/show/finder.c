@@ -200,7 +200,7 @@ static Status gather(const Desk *desk, int64_t buckets, Postings *postings) {
 /* Send every posting to the rank that writes its bucket. */
 static Status deal(Team *team, int64_t buckets, const Postings *mine, Postings *received) {
   int64_t *counts = NULL;
-  TRY_ALL(team, MEMORY_NEW(&counts, 2 * (int64_t)team->size, "counts of ranks"));
+  TRY_NEW(team, &counts, 2 * (int64_t)team->size, "counts of ranks");
   for (int64_t i = 0; i < mine->count; ++i) {
     ++counts[shard_owner(buckets, 1, mine->items[i].bucket, team->size)];
   }

@@ -124,7 +124,7 @@ static Status merge(const Atlas *atlas, List *own, List *merged, int64_t *counts
   for (int rank = 0; rank < team->size; ++rank) {
     total += counts[rank];
   }
-  TRY_ALL(team, MEMORY_NEW(&merged->members, total, "features of a status"));
+  TRY_NEW(team, &merged->members, total, "features of a status");
   exchange_gather(team, own->members, counts, sizeof(Member), merged->members);
   merged->count = total;
   cut(merged);
@@ -160,7 +160,7 @@ Status roster_write(Desk *desk) {
   Team *team = desk->atlas->team;
   int64_t *counts =
       NULL; /* of each rank; behind them the ones that exchange_gather wants: 1 each */
-  TRY_ALL(team, MEMORY_NEW(&counts, 2 * (int64_t)team->size, "counts of ranks"));
+  TRY_NEW(team, &counts, 2 * (int64_t)team->size, "counts of ranks");
   for (int rank = 0; rank < team->size; ++rank) {
     counts[team->size + rank] = 1;
   }
