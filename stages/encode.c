@@ -162,7 +162,8 @@ static Stamp stamp_of(const Encoding *encoding) {
 
 static Status work(Encoding *encoding) {
   const char *name = encoding->settings->name;
-  TRY_ALL(encoding->team, stage_path(encoding->stage, &encoding->path, "codes/%s.h5", name));
+  TRY_OWN(encoding->team, &encoding->path,
+          stage_path(encoding->stage, &encoding->path, "codes/%s.h5", name));
   TRY_ALL(encoding->team,
           stage_path(encoding->stage, &encoding->input, "dictionaries/%s.h5", name));
   TRY(archive_open(encoding->team, encoding->input, SCHEMA_DICTIONARY, "cleave-train",

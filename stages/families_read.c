@@ -43,7 +43,7 @@ static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
 
 static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
   char *path = NULL;
-  TRY_ALL(run->team, stage_path(run->stage, &path, "codes/%s.h5", one->settings->name));
+  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "codes/%s.h5", one->settings->name));
   const Status status = archive_open(run->team, path, SCHEMA_CODES, "cleave-encode", &one->codes);
   MEMORY_FREE(path);
   TRY(status);
@@ -53,7 +53,7 @@ static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
 static Status open_file(FamiliesRun *run, const char *name, const char *schema, const char *maker,
                         Archive **out) {
   char *path = NULL;
-  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", name));
+  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s", name));
   const Status status = archive_open(run->team, path, schema, maker, out);
   MEMORY_FREE(path);
   return status;

@@ -211,7 +211,7 @@ static Status make_table(FamiliesRun *run, Lines *lines, int which, const char *
                          TableLine line, int64_t levels, FamiliesTables *tables) {
   Table *table = &tables->table[which];
   char *path = NULL;
-  TRY_ALL(run->team, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
+  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
   Status status = table_open(table, run->team, path, heading);
   MEMORY_FREE(path);
   for (int64_t l = 0; status == OK && l < levels; ++l) {
@@ -243,7 +243,7 @@ Status families_tables_publish(FamiliesTables *tables, FamiliesRun *run) {
   for (int which = 0; which < FAMILIES_TABLES; ++which) {
     char *path = NULL;
     TRY(table_finish(&tables->table[which]));
-    TRY_ALL(run->team, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
+    TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s", FAMILIES_TABLE[which]));
     stage_wrote(run->stage, path);
     MEMORY_FREE(path);
   }

@@ -45,7 +45,7 @@ typedef struct Reading {
 static Status open_dictionary(Reading *reading) {
   const AtlasDictionary *own = &reading->view->atlas->dictionaries[reading->dictionary];
   char *path = NULL;
-  TRY_ALL(reading->team, stage_path(reading->stage, &path, "dictionaries/%s.h5", own->name));
+  TRY_OWN(reading->team, &path, stage_path(reading->stage, &path, "dictionaries/%s.h5", own->name));
   const Status status =
       archive_open(reading->team, path, SCHEMA_DICTIONARY, "cleave-train", &reading->file);
   MEMORY_FREE(path);

@@ -221,7 +221,7 @@ static Status open_log(Stage *stage) {
     return OK;
   }
   TRY_ALL(&stage->team, stage->team.rank == 0 ? open_folder(stage) : OK);
-  TRY_ALL(&stage->team, stage_path(stage, &path, "logs/%s.log", stage->spec->name));
+  TRY_OWN(&stage->team, &path, stage_path(stage, &path, "logs/%s.log", stage->spec->name));
   log_open(&stage->team, stage->spec->name, LOG_INFO, path);
   MEMORY_FREE(path);
   return OK;

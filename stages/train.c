@@ -104,7 +104,8 @@ static Status open_training(Training *t) {
   if (!found) {
     train_start(t->train, t->rows->mean);
   }
-  TRY_ALL(t->team, stage_path(t->stage, &t->log.path, "training/%s.csv", t->settings->name));
+  TRY_OWN(t->team, &t->log.path,
+          stage_path(t->stage, &t->log.path, "training/%s.csv", t->settings->name));
   t->saved = clock_seconds();
   return train_log_open(&t->log, t->team, bytes);
 }
@@ -194,8 +195,8 @@ static Status work(Training *t) {
   const char *name = t->settings->name;
   Stamp stamp;
   bool go;
-  TRY_ALL(t->team, stage_path(t->stage, &t->path, "dictionaries/%s.h5", name));
-  TRY_ALL(t->team, stage_path(t->stage, &t->folder, "checkpoints/%s", name));
+  TRY_OWN(t->team, &t->path, stage_path(t->stage, &t->path, "dictionaries/%s.h5", name));
+  TRY_OWN(t->team, &t->folder, stage_path(t->stage, &t->folder, "checkpoints/%s", name));
   make_stamp(t, &stamp);
   stamp_text(&stamp, t->stamp);
   TRY(stage_claim(t->stage, &stamp, t->path, &go));
@@ -245,7 +246,7 @@ static Status run(Stage *stage) {
   char *path = NULL;
   stage_catch_signals();
   TRY_ALL(&stage->team, check_only(stage));
-  TRY_ALL(&stage->team, stage_path(stage, &path, "activations.h5"));
+  TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));
   const Status status = train_each(stage, &rows, path);
   train_rows_close(&rows);
   MEMORY_FREE(path);

@@ -46,15 +46,18 @@ Status team_agree(Team *team, Status mine) MUST_USE;
     }                                                      \
   } while (0)
 
-/** Inside a collective function: memory on every rank (MEMORY_NEW), or on none and an early return on all. */
-#define TRY_NEW(team, pointer, count, what)                                                \
-  do {                                                                                     \
-    const Status try_status_ = team_agree((team), MEMORY_NEW((pointer), (count), (what))); \
-    if (try_status_ != OK) {                                                               \
-      MEMORY_FREE(*(pointer));                                                             \
-      return try_status_;                                                                  \
-    }                                                                                      \
+/** Inside a collective function: run a LOCAL call that fills *pointer with memory, on every rank; where any rank
+ *  fails, all give theirs back and return. TRY_NEW: MEMORY_NEW in this manner. */
+#define TRY_OWN(team, pointer, call)                       \
+  do {                                                     \
+    const Status try_status_ = team_agree((team), (call)); \
+    if (try_status_ != OK) {                               \
+      MEMORY_FREE(*(pointer));                             \
+      return try_status_;                                  \
+    }                                                      \
   } while (0)
+#define TRY_NEW(team, pointer, count, what) \
+  TRY_OWN((team), (pointer), MEMORY_NEW((pointer), (count), (what)))
 
 /** Report a failure that all ranks hold alike without an agreement (wrong arguments, say): rank 0
  *  prints "cleave: SENTENCE: FILE:LINE: WHY".

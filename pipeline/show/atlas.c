@@ -115,7 +115,7 @@ static Status open_columns(Atlas *atlas, const Column *columns, int count, Home 
 static Status open_file(Atlas *atlas, const char *folder, const char *name, const char *schema,
                         const char *maker, Archive **out) {
   char *path = NULL;
-  TRY_ALL(atlas->team, text_join_path(&path, folder, name));
+  TRY_OWN(atlas->team, &path, text_join_path(&path, folder, name));
   const Status status = archive_open(atlas->team, path, schema, maker, out);
   MEMORY_FREE(path);
   return status;
@@ -125,7 +125,7 @@ static Status open_file(Atlas *atlas, const char *folder, const char *name, cons
 static Status open_later(Atlas *atlas, const char *folder, const char *name, const char *schema,
                          const char *maker, bool must, Archive **out) {
   char *path = NULL;
-  TRY_ALL(atlas->team, text_join_path(&path, folder, name));
+  TRY_OWN(atlas->team, &path, text_join_path(&path, folder, name));
   const bool is_there = team_any(atlas->team, atlas->team->rank == 0 && access(path, F_OK) == 0);
   MEMORY_FREE(path);
   if (!is_there && !must) {
@@ -156,8 +156,8 @@ static Status open_dictionary(Atlas *atlas, const char *folder, int index,
                               const AtlasDeclared *declared) {
   AtlasDictionary *own = &atlas->dictionaries[index];
   char file[NAME_SIZE];
-  TRY_ALL(atlas->team, memory_copy_text(&own->name, declared->name));
-  TRY_ALL(atlas->team, memory_copy_text(&own->control_of, declared->control_of));
+  TRY_OWN(atlas->team, &own->name, memory_copy_text(&own->name, declared->name));
+  TRY_OWN(atlas->team, &own->control_of, memory_copy_text(&own->control_of, declared->control_of));
   own->latents = declared->latents;
   own->level = -1;
   if (declared->control_of[0] == '\0') {
