@@ -45,6 +45,21 @@ static const ConfigRow HARVEST_ROWS[] = {
 };
 const ConfigSection SETTINGS_HARVEST = SECTION("harvest", HARVEST_ROWS, false);
 
+static const ConfigRow IMPORT_ROWS[] = {
+    {"activations", CONFIG_TEXT, FIELD(ImportSettings, activations), "", 0, 0, "",
+     "Rows made elsewhere, [rows, width] in .npy or .safetensors; empty: harvest makes them.",
+     false},
+    {"tokens", CONFIG_TEXT, FIELD(ImportSettings, tokens), "", 0, 0, "",
+     "Token ids of the rows, [rows] in .npy or .safetensors.", false},
+    {"documents", CONFIG_TEXT, FIELD(ImportSettings, documents), "", 0, 0, "",
+     "Document numbers of the rows, ascending, [rows] in .npy or .safetensors.", false},
+    {"vocabulary", CONFIG_TEXT, FIELD(ImportSettings, vocabulary), "", 0, 0, "",
+     "GGUF file whose tokenizer names the tokens.", false},
+    {"layer", CONFIG_INTEGER, FIELD(ImportSettings, layer), "0", 0, 10000, "",
+     "Layer after which the rows were taken, for the record.", true},
+};
+const ConfigSection SETTINGS_IMPORT = SECTION("import", IMPORT_ROWS, false);
+
 static const ConfigRow DICTIONARY_ROWS[] = {
     {"name", CONFIG_TEXT, FIELD(DictionarySettings, name), NULL, 0, 0, "",
      "Its name; features are called NAME/number.", true},
@@ -58,6 +73,16 @@ static const ConfigRow DICTIONARY_ROWS[] = {
      "Learning rate; 0: train.rate.", true},
     {"passes", CONFIG_REAL, FIELD(DictionarySettings, passes), "0", 0, 1e6, "passes",
      "Passes over the training rows; 0: train.passes.", true},
+    {"import", CONFIG_TEXT, FIELD(DictionarySettings, source), "", 0, 0, "",
+     "Folder of a dictionary made elsewhere (SAELens, Gemma Scope 2, Gemma Scope, Llama Scope); "
+     "empty: trained here.",
+     false},
+    {"codes", CONFIG_TEXT, FIELD(DictionarySettings, codes), "", 0, 0, "",
+     "Its sparse codes of all rows, made elsewhere (CSR .npz, or .safetensors with row, feature, "
+     "value); empty: encoded here.",
+     false},
+    {"l0", CONFIG_REAL, FIELD(DictionarySettings, l0), "0", 0, 1e6, "latents",
+     "Active latents a row that its maker states; 0: what its folder says.", true},
 };
 const ConfigSection SETTINGS_DICTIONARY = SECTION("dictionaries", DICTIONARY_ROWS, true);
 
@@ -106,6 +131,14 @@ const ConfigSection SETTINGS_ENCODE = SECTION("encode", ENCODE_ROWS, false);
 static const ConfigRow COMPARE_ROWS[] = {
     {"neighbours", CONFIG_INTEGER, FIELD(CompareSettings, neighbours), "32", 1, 64, "features",
      "Best parents, best children and nearest own features kept for each feature.", true},
+    {"draws", CONFIG_INTEGER, FIELD(CompareSettings, draws), "100000", 100, 1e9, "null children",
+     "Random children of the same covariance, a pair, that make its null.", true},
+    {"span", CONFIG_INTEGER, FIELD(CompareSettings, span), "4", 1, 8, "parents",
+     "Parents of the span fit: how well so many together rebuild a child.", true},
+    {"self_largest", CONFIG_FLAG, FIELD(CompareSettings, self_largest), "true", 0, 0, "",
+     "Nearest features inside the largest level too: its longest comparison.", true},
+    {"checkpoint", CONFIG_REAL, FIELD(CompareSettings, checkpoint), "5", 0, 1e6, "minutes",
+     "Time between checkpoints inside a comparison; 0: only between comparisons.", false},
 };
 const ConfigSection SETTINGS_COMPARE = SECTION("compare", COMPARE_ROWS, false);
 
@@ -141,8 +174,8 @@ static const ConfigRow REPORT_ROWS[] = {
 const ConfigSection SETTINGS_REPORT = SECTION("report", REPORT_ROWS, false);
 
 static const ConfigSection *const ALL[] = {
-    &SETTINGS_RUN,    &SETTINGS_HARVEST, &SETTINGS_DICTIONARY, &SETTINGS_TRAIN,
-    &SETTINGS_ENCODE, &SETTINGS_COMPARE, &SETTINGS_FAMILIES,   &SETTINGS_REPORT,
+    &SETTINGS_RUN,    &SETTINGS_HARVEST, &SETTINGS_IMPORT,   &SETTINGS_DICTIONARY, &SETTINGS_TRAIN,
+    &SETTINGS_ENCODE, &SETTINGS_COMPARE, &SETTINGS_FAMILIES, &SETTINGS_REPORT,
 };
 enum { ALL_COUNT = sizeof(ALL) / sizeof(ALL[0]) };
 
@@ -153,6 +186,9 @@ static void *values_of(Settings *settings, const ConfigSection *section) {
   }
   if (section == &SETTINGS_HARVEST) {
     return &settings->harvest;
+  }
+  if (section == &SETTINGS_IMPORT) {
+    return &settings->import;
   }
   if (section == &SETTINGS_TRAIN) {
     return &settings->train;

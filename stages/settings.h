@@ -34,7 +34,17 @@ typedef struct DictionarySettings { /* an item of `dictionaries` */
   char *control_of; /* "" for a level */
   double rate;      /* 0: train.rate */
   double passes;    /* 0: train.passes */
+  char *source;     /* key `import`: a dictionary of another tool, "" to train one here */
+  char *codes;      /* its sparse codes, made elsewhere; "" to encode here */
+  double l0;        /* active latents a row that its maker states; 0: what the folder says */
 } DictionarySettings;
+
+typedef struct ImportSettings { /* rows from elsewhere instead of a harvest */
+  char *activations;            /* .npy or .safetensors [rows, width]; "" for none */
+  char *tokens, *documents;     /* [rows] each, may be "" */
+  char *vocabulary;             /* GGUF file whose tokenizer names the tokens; "" for none */
+  int64_t layer;
+} ImportSettings;
 
 typedef struct TrainSettings {
   int64_t k;                /* active latents a row */
@@ -60,6 +70,10 @@ typedef struct EncodeSettings {
 
 typedef struct CompareSettings {
   int64_t neighbours; /* best parents, children, self-neighbours kept a feature */
+  int64_t draws;      /* null children a pair */
+  int64_t span;       /* parents of the span fit, K of R2_K */
+  bool self_largest;  /* neighbours inside the largest level too */
+  double checkpoint;  /* minutes between checkpoints of an unfinished pair */
 } CompareSettings;
 
 typedef struct FamiliesSettings {
@@ -70,6 +84,9 @@ typedef struct FamiliesSettings {
   double lift_min;
   int64_t firings_min; /* for any verdict but `open` */
   int64_t documents_min;
+  double r2_min;     /* r2_cut = max(this, the null's 99.9 % of R2_4) */
+  double duplicate;  /* cosine from which two features of one dictionary are one */
+  int64_t suggested; /* activation candidates a child */
 } FamiliesSettings;
 
 typedef struct ReportSettings {
@@ -83,6 +100,7 @@ typedef struct ReportSettings {
 typedef struct Settings {
   RunSettings run;
   HarvestSettings harvest;
+  ImportSettings import;
   DictionarySettings *dictionaries; /* [count], as declared */
   int64_t count;
   TrainSettings train;
@@ -92,8 +110,8 @@ typedef struct Settings {
   ReportSettings report;
 } Settings;
 
-extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_DICTIONARY, SETTINGS_TRAIN,
-    SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
+extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_IMPORT, SETTINGS_DICTIONARY,
+    SETTINGS_TRAIN, SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
 
 /** Fill and check everything (also across sections: levels strictly increase, names are unique and
  * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents). ranks local

@@ -3,6 +3,10 @@
 
 #include <stdint.h>
 
+#include "directions.h"
+#include "status.h"
+#include "team.h"
+
 /** The isotropic null: the best cosine that one random direction finds among random parents. */
 
 /** The value t with P(largest cosine of `parents` independent random directions in `dimension`
@@ -20,5 +24,33 @@ double null_quantile(int64_t dimension, int64_t parents, double share);
  *  between those of the two; the smaller one is the nearer and the more cautious.)
  *  ranks   local */
 int64_t null_dimension(double child, double parent);
+
+/** The null in force (splitting.md, section 4): a null child is the normalised
+ *  (mean + 1/sqrt(32) x random signed sum of 32 centred alive child rows). The children's covariance
+ *  without eigenvectors, and the same bits at any number of ranks and threads: the rows and signs of
+ *  draw i are keyed by (seed, names, i), sums over ranks are made in fixed point. */
+typedef struct NullQuantile {
+  double value, low, high; /* and its 95 % Monte-Carlo interval, from order statistics */
+} NullQuantile;
+
+typedef struct NullSimulated {
+  int64_t draws;
+  NullQuantile best_median, best_999; /* of the best cosine among the parents */
+  NullQuantile r2_median, r2_999;     /* of the span fit */
+  int64_t histogram[100];             /* of the best cosine, bins of 0.01 over [0, 1] */
+} NullSimulated;
+
+typedef struct NullJob {
+  const Directions *child, *parent; /* unit rows with their states */
+  const float *child_mean;          /* [width] of spread_mean() */
+  const char *child_name, *parent_name;
+  int64_t seed, draws;
+  int64_t most; /* candidates a draw for the span fit */
+  int64_t span; /* its parents */
+} NullJob;
+
+/** ranks   collective
+ *  fails   ERR_MEMORY. Without alive children or parents every value is nan */
+Status null_simulate(Team *team, const NullJob *job, NullSimulated *out) MUST_USE;
 
 #endif

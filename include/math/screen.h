@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lowp.h"
 #include "select.h"
 #include "status.h"
 
@@ -19,6 +20,8 @@ typedef struct ScreenSide {
   int64_t count;
   int64_t first_id;           /* global id of row 0 */
   const uint8_t *is_left_out; /* [count] rows that take no part, or NULL */
+  const Lowp *lowp; /* the same rows in 8 bits (lowp.h), on both sides or on neither; NULL:
+                                 the screen multiplies in float32 */
 } ScreenSide;
 
 /** Scratch memory that calls may share: `ScreenRoom room = {0};`, grown as needed. */
@@ -48,6 +51,24 @@ typedef struct ScreenJob {
   ScreenRoom *room; /* NULL: taken and given back by the call */
 } ScreenJob;
 Status screen_run(const ScreenJob *job) MUST_USE;
+
+/** What a query found above the thresholds of base rows. */
+typedef struct ScreenHits {
+  int64_t *start;  /* [queries + 1] first hit of each query */
+  uint32_t *index; /* [start[queries]] base rows (local, not global ids), ascending in each query */
+  float *score;    /* exact */
+  int64_t room; /* hits that index and score have place for: grown by screen_above, never shrunk */
+} ScreenHits;
+
+/** All pairs whose exact score exceeds the base row's threshold: dot(query, row) + bias > threshold.
+ *  Screening decides which scores are formed; memory is that of one tile and of the hits.
+ *  ranks   local
+ *  job     in      query, base, width, room (NULL: taken and given back) alone are used
+ *  threshold in    [base count]
+ *  hits    in/out  zeroed, or from an earlier call; screen_hits_clear() gives it back
+ *  fails   ERR_MEMORY */
+Status screen_above(const ScreenJob *job, const float *threshold, ScreenHits *hits) MUST_USE;
+void screen_hits_clear(ScreenHits *hits);
 
 /** Norms rounded up, as ScreenSide wants them. out [count]. */
 void screen_norms(const float *rows, int64_t count, int64_t width, double *out);

@@ -19,10 +19,19 @@
  *    attributes: stamp, scale (= sqrt(d / E|x|^2) over training rows), layer, context, model, model_hash,
  *                rows_held_out, median_norm, left_out_first, left_out_special, left_out_norm (counts without a row)
  *  dictionaries/NAME.h5
- *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows), /b_enc [M] f32, /b_dec [d] f32
- *    attributes: stamp, name, architecture ("topk"), k, latents, width, input_scale, subtract_b_dec (0/1), seed,
- *                role ("level" or "control"), control_of ("" for a level), layer, model_hash, activations (content
- *                checksum), tokens_seen, dead_in_training
+ *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows; zero where the latent has none), /b_enc [M] f32, /b_dec [d] f32
+ *    /threshold [M] f32      jumprelu alone: the latent fires where its score exceeds it (gated, relu: 0)
+ *    /gain, /offset [M] f32  where there: activation = gain (score + offset), and it must be positive to fire; else
+ *                            activation = score. (gated; topk with decoder rows that were not unit)
+ *    with a row x (raw row times input_scale): score = w_enc . (x - b_dec, or x where subtract_b_dec is 0) + b_enc;
+ *    topk: the k best positive scores of a row fire
+ *    attributes: stamp, name, architecture ("topk", "jumprelu", "relu", "gated"), k (0 but for topk), latents, width,
+ *                input_scale, subtract_b_dec (0/1), seed, role ("level" or "control"), control_of ("" for a level),
+ *                layer (-1: unknown), model_hash, activations (content checksum, "" for imports), tokens_seen,
+ *                dead_in_training (-1: unknown for imports);
+ *                imports: source (what the folder was understood as, a sentence), stated_l0 (nan: nobody says)
+ *    Rows made elsewhere: tokens and documents may be missing. Without document numbers runs of 128 rows count as
+ *    documents; without tokens /text_token is empty; rows known by their codes alone have /activation [rows, 0].
  *  codes/NAME.h5            all stored rows; TopK: the next k latents are stored as inactive (`active` 0)
  *    /row_start           [rows + 1] i64          first entry of each row
  *    /id                  [entries] u32           latent, in each row by descending value (ties: lower id first)
