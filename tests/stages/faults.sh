@@ -26,7 +26,7 @@ fault_fails() {
 }
 
 # Every point is met by rank 1 or rank 0 in turn; long stages repeat the same points, so the step widens after
-# FAULT_STEP_AFTER (10; set it to 100000 to meet every point).
+# FAULT_STEP_AFTER (6; set it to 100000 to meet every point).
 all_points() {
   local nth=1 met=0 result
   while :; do
@@ -35,7 +35,7 @@ all_points() {
     [ $result -ne 1 ] || return 1
     [ $result -ne 2 ] || break
     met=$((met + 1))
-    nth=$((nth + (nth < ${FAULT_STEP_AFTER:-10} ? 1 : 1 + nth / 4)))
+    nth=$((nth + (nth < ${FAULT_STEP_AFTER:-6} ? 1 : 1 + nth / 4)))
   done
   echo "     $1: $met points failed in turn, up to agreement $nth"
   [ $met -gt 3 ]
