@@ -1,11 +1,10 @@
-#include "screen.h"
-
 #include <math.h>
 #include <string.h>
 
 #include "dense.h"
 #include "lanes.h"
 #include "memory.h"
+#include "screen_parts.h"
 #include "threads.h"
 
 /* A unit of work is a tile of queries, which meets all base rows, a tile at a time:
@@ -20,37 +19,7 @@
  * A score below the bar cannot be among the k best, whatever the tiles were: so the result depends
  * on none of them. The base rows' own heaps (back) are served from the same tiles; there a column's
  * candidates are settled at once, since lists for all base rows would be too large. */
-enum { QUERIES = 512, BASES = 512, LEAST_QUERIES = 32, LIST_LEAST = 256 };
-
-typedef struct Candidate {
-  float low, upper; /* the exact score is between */
-  int32_t index;    /* base row */
-} Candidate;
-
-/* The candidates of a query. */
-typedef struct Pool {
-  float bar;      /* a lower bound of the k-th best score */
-  int64_t count;  /* in the query's list */
-  int64_t recent; /* of them since the bar was raised */
-} Pool;
-
-/* What one thread needs for one tile. */
-typedef struct ScreenScratch {
-  float *score;     /* [QUERIES, BASES] */
-  int32_t *hits;    /* [BASES] */
-  Pool *pools;      /* [QUERIES] */
-  Candidate *lists; /* [QUERIES, list] */
-  SelectKey *keys;  /* [list] to find the k-th best */
-  int64_t *picks;   /* [list] to be scored exactly */
-  float *exact;     /* [list] their scores */
-  /* for back_keys only */
-  SelectKey *columns;     /* [BASES, QUERIES] (screened score, query within the tile) */
-  int64_t *column_counts; /* [BASES] */
-  double *back_bounds;    /* [BASES] */
-  float *back_limits;     /* [BASES] */
-  SelectKey *back_keys;   /* [base count, k] this thread's heaps; the job's if it is alone */
-  int64_t *back_counts;   /* [base count] */
-} ScreenScratch;
+enum { LIST_LEAST = 256 };
 
 typedef struct Screening {
   const ScreenJob *job;
@@ -64,52 +33,13 @@ typedef struct Screening {
   ScreenRoom *room;
 } Screening;
 
-void screen_norms(const float *rows, int64_t count, int64_t width, double *out) {
-  for (int64_t i = 0; i < count; i++) {
-    out[i] = sqrt(dense_square(rows + i * width, width)) * (1.0 + 0x1p-40);
-  }
-}
-
-static float round_down(double value) {
-  const float near = (float)value;
-  return (double)near > value ? nextafterf(near, -INFINITY) : near;
-}
-
 static float larger(float a, float b) {
   return a > b ? a : b;
 }
 
-/* Two scores, fl(gemm + bias) and fl(dot + bias), differ by the error of the sums and one rounding
- * each; two more roundings are for adding the bound to a score in float32; the last term is for
- * products that underflow. */
 static double bound_of(const Screening *screening, double query_norm, double base_norm,
                        double bias) {
-  const double product = query_norm * base_norm;
-  return screening->error * product + 0x1.1p-22 * (1.01 * product + bias) +
-         (double)(screening->job->width + 8) * 0x1p-147;
-}
-
-/* Offer exact scores of base row `index` against queries, or the other way round: `four` rows at a
- * time. */
-static void exact_scores(const float *row, const float *others, int64_t width, const int64_t *picks,
-                         int64_t count, float *out) {
-  for (int64_t i = 0; i < count; i += 4) {
-    const float *rows[4];
-    float scores[4];
-    for (int64_t j = 0; j < 4; j++) {
-      rows[j] = others + picks[i + j < count ? i + j : i] * width;
-    }
-    if (count - i >= 3) {
-      dense_dot4(row, (const float *const *)rows, width, scores);
-    } else {
-      for (int64_t j = 0; j < count - i; j++) {
-        scores[j] = dense_dot(row, rows[j], width);
-      }
-    }
-    for (int64_t j = 0; j < 4 && i + j < count; j++) {
-      out[i + j] = scores[j];
-    }
-  }
+  return screen_bound(screening->error, screening->job->width, query_norm * base_norm, bias);
 }
 
 static void raise_bar(Pool *pool, SelectKey key) {
@@ -128,7 +58,7 @@ static void settle_query(const Screening *screening, ScreenScratch *s, int64_t q
       s->picks[count++] = list[i].index;
     }
   }
-  exact_scores(job->query.rows + q * job->width, job->base.rows, job->width, s->picks, count,
+  screen_exact(job->query.rows + q * job->width, job->base.rows, job->width, s->picks, count,
                s->exact);
   for (int64_t i = 0; i < count; i++) {
     const float bias = job->base.bias == NULL ? 0.0F : job->base.bias[s->picks[i]];
@@ -184,7 +114,7 @@ static void first_bar(const Screening *screening, ScreenScratch *s, Pool *pool, 
     s->keys[g] = select_key(best[g], g);
   }
   const float kth = select_score(select_nth(s->keys, GROUPS, k));
-  pool->bar = larger(pool->bar, round_down((double)kth - bound));
+  pool->bar = larger(pool->bar, screen_round_down((double)kth - bound));
 }
 
 /* One row of the score tile: base rows [base, base + count). */
@@ -202,7 +132,7 @@ static void scan_row(const Screening *screening, ScreenScratch *s, int64_t q, in
     first_bar(screening, s, pool, score, bias, count, bound);
   }
   Candidate *list = s->lists + tile_q * screening->list + pool->count;
-  const float limit = round_down((double)pool->bar - bound);
+  const float limit = screen_round_down((double)pool->bar - bound);
   const float margin = (float)(bound * (1.0 + 0x1p-20));
   const int64_t found = lanes()->scan(score, bias, back, count, limit, s->hits);
   int64_t added = 0;
@@ -241,7 +171,7 @@ static void open_columns(const Screening *screening, ScreenScratch *s, int64_t b
   for (int64_t n = 0; n < count; n++) {
     s->column_counts[n] = 0;
     s->back_bounds[n] = bound_of(screening, query_norm, job->base.norm[base + n], 0.0);
-    s->back_limits[n] = round_down((double)back_bar(job, s, base + n) - s->back_bounds[n]);
+    s->back_limits[n] = screen_round_down((double)back_bar(job, s, base + n) - s->back_bounds[n]);
   }
 }
 
@@ -253,14 +183,14 @@ static void settle_column(const Screening *screening, ScreenScratch *s, int64_t 
   int64_t count = 0;
   const SelectKey kth = select_nth(column, s->column_counts[n], job->k);
   const float limit =
-      kth == 0 ? -INFINITY : round_down((double)select_score(kth) - 2.0 * s->back_bounds[n]);
+      kth == 0 ? -INFINITY : screen_round_down((double)select_score(kth) - 2.0 * s->back_bounds[n]);
   for (int64_t i = 0; i < s->column_counts[n]; i++) {
     if (select_score(column[i]) >= limit) {
       s->picks[count++] = first_query + select_id(column[i]);
     }
   }
   const int64_t index = base + n;
-  exact_scores(job->base.rows + index * job->width, job->query.rows, job->width, s->picks, count,
+  screen_exact(job->base.rows + index * job->width, job->query.rows, job->width, s->picks, count,
                s->exact);
   for (int64_t i = 0; i < count; i++) {
     if (s->exact[i] > job->floor) {
@@ -353,52 +283,6 @@ static Status make_back(const Screening *screening, ScreenScratch *s) {
   return MEMORY_NEW(&s->back_counts, job->base.count, "heaps of a thread");
 }
 
-static Status make_scratch(ScreenRoom *room) {
-  TRY(MEMORY_NEW(&room->scratch, room->threads, "screening threads"));
-  for (int t = 0; t < room->threads; t++) {
-    ScreenScratch *s = &room->scratch[t];
-    TRY(MEMORY_NEW(&s->score, room->queries * BASES, "scores of a tile"));
-    TRY(MEMORY_NEW(&s->hits, BASES, "hits of a row"));
-    TRY(MEMORY_NEW(&s->pools, room->queries, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->lists, room->queries * room->list, "candidates of a tile"));
-    TRY(MEMORY_NEW(&s->keys, room->list, "candidates of a row"));
-    TRY(MEMORY_NEW(&s->picks, room->list, "candidates of a row"));
-    TRY(MEMORY_NEW(&s->exact, room->list, "candidates of a row"));
-  }
-  return OK;
-}
-
-void screen_room_clear(ScreenRoom *room) {
-  for (int t = 0; room->scratch != NULL && t < room->threads; t++) {
-    ScreenScratch *s = &room->scratch[t];
-    MEMORY_FREE(s->score);
-    MEMORY_FREE(s->hits);
-    MEMORY_FREE(s->pools);
-    MEMORY_FREE(s->lists);
-    MEMORY_FREE(s->keys);
-    MEMORY_FREE(s->picks);
-    MEMORY_FREE(s->exact);
-  }
-  MEMORY_FREE(room->scratch);
-  *room = (ScreenRoom){0};
-}
-
-static Status fit_room(const Screening *screening) {
-  ScreenRoom *room = screening->room;
-  if (room->threads == threads_count() && room->queries >= screening->queries &&
-      room->list >= screening->list) {
-    return OK;
-  }
-  screen_room_clear(room);
-  *room = (ScreenRoom){
-      .threads = threads_count(), .queries = screening->queries, .list = screening->list};
-  const Status status = make_scratch(room);
-  if (status != OK) {
-    screen_room_clear(room);
-  }
-  return status;
-}
-
 /* Which thread met which tile is chance, but the union of their heaps holds the k best of all. */
 static void merge_back(const Screening *screening) {
   const ScreenJob *job = screening->job;
@@ -434,7 +318,7 @@ static Status run_units(Screening *screening) {
   const ScreenJob *job = screening->job;
   const int64_t units = (job->query.count + screening->queries - 1) / screening->queries;
   TRY(measure_tiles(screening));
-  TRY(fit_room(screening));
+  TRY(screen_room_fit(screening->room, screening->queries, screening->list));
   for (int t = 0; job->back_keys != NULL && t < threads_count(); t++) {
     TRY(make_back(screening, &screening->room->scratch[t]));
   }
@@ -445,7 +329,6 @@ static Status run_units(Screening *screening) {
   return OK;
 }
 
-/* Tiles are large, so that the BLAS packs seldom, but every thread gets one. */
 Status screen_run(const ScreenJob *job) {
   ASSERT(job->query.bias == NULL && (job->back_keys == NULL || job->base.bias == NULL));
   ASSERT(job->base.count < 2147483647);
@@ -454,8 +337,7 @@ Status screen_run(const ScreenJob *job) {
   if (job->query.count == 0 || job->base.count == 0 || job->k == 0) {
     return OK;
   }
-  const int64_t share = (job->query.count + threads_count() - 1) / threads_count();
-  screening.queries = share < LEAST_QUERIES ? LEAST_QUERIES : (share < QUERIES ? share : QUERIES);
+  screening.queries = screen_share(job->query.count);
   screening.list = BASES + (4 * job->k > LIST_LEAST ? 4 * job->k : LIST_LEAST);
   screening.room = job->room == NULL ? &own : job->room;
   screening.is_partial = job->skip_equal_ids || job->base.is_left_out != NULL;

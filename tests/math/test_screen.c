@@ -240,6 +240,78 @@ static void test_all_kernel_sets(void) {
   }
 }
 
+/* Thresholds that few, some, all and no scores exceed; some equal a score, which is not above. */
+static float *make_thresholds(const Case *c, const Rows *query, const Rows *base) {
+  float *threshold = NULL;
+  CU_ASSERT_EQUAL(MEMORY_NEW(&threshold, c->bases, "thresholds"), OK);
+  for (int64_t n = 0; n < c->bases; n++) {
+    const int64_t q = (n * 7) % (c->queries == 0 ? 1 : c->queries);
+    const float dot = c->queries == 0 ? 0.0F
+                                      : dense_dot(query->rows + q * c->width,
+                                                  base->rows + n * c->width, c->width);
+    const float score = dot + (c->has_bias ? base->bias[n] : 0.0F);
+    threshold[n] = n % 11 == 0 ? INFINITY : (n % 13 == 0 ? -INFINITY : fabsf(score));
+  }
+  return threshold;
+}
+
+/* Whether `hits` are what a plain loop finds, in its order. */
+static bool are_all_above(const ScreenJob *job, const float *threshold, const ScreenHits *hits) {
+  int64_t at = 0;
+  bool same = hits->start[0] == 0;
+  for (int64_t q = 0; q < job->query.count; q++) {
+    for (int64_t n = 0; n < job->base.count; n++) {
+      const float dot =
+          dense_dot(job->query.rows + q * job->width, job->base.rows + n * job->width, job->width);
+      const float score = dot + (job->base.bias == NULL ? 0.0F : job->base.bias[n]);
+      if ((job->query.is_left_out && job->query.is_left_out[q]) ||
+          (job->base.is_left_out && job->base.is_left_out[n]) || !(score > threshold[n])) {
+        continue;
+      }
+      same = same && at < hits->start[job->query.count] && hits->index[at] == (uint32_t)n &&
+             hits->score[at] == score;
+      at++;
+    }
+    same = same && hits->start[q + 1] == at;
+  }
+  return same;
+}
+
+/* The same hits are filled again and again: fewer and more than before. */
+static void check_above(const Case *c, ScreenHits *hits) {
+  const Rows query = make_rows(c, c->queries, 11);
+  const Rows base = make_rows(c, c->bases, 21);
+  float *threshold = make_thresholds(c, &query, &base);
+  for (int threads = 1; threads <= 2; threads++) {
+    threads_set(threads);
+    const ScreenJob job = {.query = side_of(c, &query, c->queries, 0, false),
+                           .base = side_of(c, &base, c->bases, 0, true),
+                           .width = c->width,
+                           .room = c->width % 2 == 0 ? &g_room : NULL};
+    CU_ASSERT_EQUAL(screen_above(&job, threshold, hits), OK);
+    CU_ASSERT(are_all_above(&job, threshold, hits));
+  }
+  threads_set(1);
+  MEMORY_FREE(threshold);
+  free_rows((Rows *)&query);
+  free_rows((Rows *)&base);
+}
+
+static void test_above_thresholds(void) {
+  ScreenHits hits = {0};
+  check_above(&(Case){GAUSS, 70, 1500, 48, .k = 1}, &hits);
+  check_above(&(Case){GAUSS, 1100, 300, 33, .k = 1, .has_bias = true, .leaves_out = true}, &hits);
+  check_above(&(Case){GRID, 40, 1300, 8, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){ONE_HOT, 100, 700, 30, .k = 1}, &hits);
+  check_above(&(Case){EQUAL, 64, 700, 24, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){LOPSIDED, 90, 1100, 65, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){CLOSE, 20, 1500, 64, .k = 1}, &hits);
+  check_above(&(Case){GAUSS, 0, 10, 8, .k = 1}, &hits);
+  check_above(&(Case){GAUSS, 10, 0, 8, .k = 1}, &hits);
+  screen_hits_clear(&hits);
+  CU_ASSERT_PTR_NULL(hits.index);
+}
+
 static void test_room_is_given_back(void) {
   screen_room_clear(&g_room);
   CU_ASSERT_PTR_NULL(g_room.scratch);
@@ -255,6 +327,7 @@ static const CheckFact FACTS[] = {
     {"rows left out and a row with itself take no part", test_left_out_and_equal_ids},
     {"no queries or no base rows", test_nothing_to_do},
     {"the same with every kernel set", test_all_kernel_sets},
+    {"all pairs above their thresholds, and no others", test_above_thresholds},
     {"shared scratch memory is given back", test_room_is_given_back},
 };
 
