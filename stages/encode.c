@@ -2,9 +2,11 @@
  * on. */
 #include "encode.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "dense.h"
 #include "encode_file.h"
 #include "encode_rows.h"
 #include "log.h"
@@ -109,7 +111,7 @@ static Status encode_all(Encoding *encoding, Encode *encode) {
   return OK;
 }
 
-static Status write_file(const Encoding *encoding, Encode *encode) {
+static Status write_codes(const Encoding *encoding, Encode *encode, const uint8_t *is_zero) {
   const Settings *settings = &encoding->stage->settings;
   const char *name = encoding->settings->name;
   const EncodeFile file = {.team = encoding->team,
@@ -120,12 +122,28 @@ static Status write_file(const Encoding *encoding, Encode *encode) {
                            .activations = archive_content(encoding->rows->file),
                            .settings = &settings->encode,
                            .key = random_key(settings->run.seed, "examples", name),
-                           .sae = encoding->sae,
+                           .latents = encoding->settings->latents,
+                           .is_zero = is_zero,
                            .k = encoding->k,
                            .rows = encoding->rows->rows,
                            .token_rows = encoding->rows->token_rows,
-                           .vocabulary = encoding->rows->vocabulary};
-  return encode_file_write(&file, encode);
+                           .vocabulary = encoding->rows->vocabulary,
+                           .explained_variance = encode_explained_variance(encode),
+                           .stated_l0 = (double)NAN};
+  return encode_file_write(&file, encode_codes(encode));
+}
+
+static Status write_file(const Encoding *encoding, Encode *encode) {
+  const Sae *sae = encoding->sae;
+  const int64_t own = shard_count(sae->own);
+  uint8_t *is_zero = NULL;
+  TRY_NEW(encoding->team, &is_zero, own, "marks of latents");
+  for (int64_t i = 0; i < own; i++) {
+    is_zero[i] = dense_square(sae->w_dec + i * sae->width, sae->width) == 0.0;
+  }
+  const Status status = write_codes(encoding, encode, is_zero);
+  MEMORY_FREE(is_zero);
+  return status;
 }
 
 static Status make(Encoding *encoding) {
@@ -253,7 +271,7 @@ static Status check_only(const Stage *stage) {
 }
 
 static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
-  TRY(encode_rows_open(rows, &stage->team, path));
+  TRY(encode_rows_open(rows, &stage->team, path, true));
   for (int64_t i = 0; i < stage->settings.count; i++) {
     if (is_wanted(stage, i)) {
       TRY(encode_one(stage, rows, &stage->settings.dictionaries[i]));

@@ -3,10 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "dense.h"
 #include "directions.h"
 #include "exchange.h"
+#include "gate.h"
 #include "label.h"
+#include "log.h"
 #include "memory.h"
 #include "random.h"
 #include "schema.h"
@@ -18,9 +19,10 @@ enum { LATENTS = 16384 }; /* described and written at a time */
 /* The file while it is written, and what is said of some latents. */
 typedef struct Writer {
   const EncodeFile *file;
+  Shard own;
   Archive *out;
-  Encode *encode;
-  EncodeFirings firings;
+  Codes *codes;
+  CodesFirings firings;
   Tally *tally;
   Label *label;
   int64_t states[3];    /* latents of each DirectionState, all ranks */
@@ -43,7 +45,9 @@ static Status take(Writer *writer) {
   const EncodeSettings *settings = file->settings;
   TRY(tally_create(&writer->tally, settings->examples, settings->intervals,
                    settings->per_interval));
-  TRY(label_create(&writer->label, file->token_rows, file->vocabulary));
+  if (file->vocabulary > 0) {
+    TRY(label_create(&writer->label, file->token_rows, file->vocabulary));
+  }
   TRY(MEMORY_NEW(&writer->start, LATENTS, "places of firings"));
   TRY(MEMORY_NEW(&writer->count, LATENTS, "counts of firings"));
   TRY(MEMORY_NEW(&writer->sum, LATENTS, "sums of activations"));
@@ -57,7 +61,9 @@ static Status take(Writer *writer) {
 
 static void give_back(Writer *writer) {
   tally_destroy(&writer->tally);
-  label_destroy(&writer->label);
+  if (writer->label != NULL) {
+    label_destroy(&writer->label);
+  }
   MEMORY_FREE(writer->start);
   MEMORY_FREE(writer->count);
   MEMORY_FREE(writer->sum);
@@ -72,14 +78,14 @@ static void give_back(Writer *writer) {
 static Status declare(Writer *writer) {
   const EncodeSettings *settings = writer->file->settings;
   const int64_t rows = writer->file->rows;
-  const int64_t latents = writer->file->sae->latents;
-  const int64_t entries = encode_entries(writer->encode);
+  const int64_t latents = writer->file->latents;
+  const int64_t entries = codes_entries(writer->codes);
   const int64_t firings = writer->firings.total;
   const ArchiveDataset datasets[] = {
       {"/row_start", ARCHIVE_I64, 1, {rows + 1}, "first entry of each row", "entries"},
       {"/id", ARCHIVE_U32, 1, {entries}, "latent, by descending value within a row", "latent"},
       {"/value", ARCHIVE_F32, 1, {entries}, "activation", "scaled"},
-      {"/active", ARCHIVE_U8, 1, {entries}, "1: among the k of the row", "1"},
+      {"/active", ARCHIVE_U8, 1, {entries}, "1: fires (of topk: among the k of the row)", "1"},
       {"/feature_start", ARCHIVE_I64, 1, {latents + 1}, "first firing of each feature", "firings"},
       {"/feature_row", ARCHIVE_U32, 1, {firings}, "rows where a feature fires, ascending", "row"},
       {"/feature_value", ARCHIVE_F32, 1, {firings}, "activation there", "scaled"},
@@ -120,7 +126,7 @@ static Status declare(Writer *writer) {
 
 /* By row. */
 
-static Status write_part(Writer *writer, const EncodePart *part) {
+static Status write_part(Writer *writer, const CodesPart *part) {
   Archive *out = writer->out;
   TRY(archive_write(out, "/row_start", part->first_row, part->rows, part->row_start));
   TRY(archive_write(out, "/id", part->first_entry, part->entries, part->id));
@@ -129,10 +135,10 @@ static Status write_part(Writer *writer, const EncodePart *part) {
 }
 
 static Status write_rows(Writer *writer) {
-  const int64_t entries = encode_entries(writer->encode);
-  for (int64_t i = 0; i < encode_batches(writer->encode); i++) {
-    EncodePart part;
-    TRY_ALL(writer->file->team, encode_part(writer->encode, i, &part));
+  const int64_t entries = codes_entries(writer->codes);
+  for (int64_t i = 0; i < codes_parts(writer->codes); i++) {
+    CodesPart part;
+    TRY_ALL(writer->file->team, codes_part(writer->codes, i, &part));
     TRY(write_part(writer, &part));
   }
   const int64_t last = writer->file->team->rank == 0;
@@ -142,18 +148,28 @@ static Status write_rows(Writer *writer) {
 /* By feature. */
 
 static void count_state(Writer *writer, int64_t latent) {
-  const Sae *sae = writer->file->sae;
   const int64_t firings = writer->firings.start[latent + 1] - writer->firings.start[latent];
-  const double square = dense_square(sae->w_dec + latent * sae->width, sae->width);
+  const double square = writer->file->is_zero[latent] ? 0.0 : 1.0;
   const DirectionState state = directions_state(square, firings, writer->file->rows);
   writer->states[state]++;
   writer->supported += state == DIRECTION_ALIVE && firings >= ENCODE_FILE_FIRINGS;
 }
 
+static Status find_label(const Writer *writer, const uint32_t *token, const TallyList *list,
+                         uint32_t *out) {
+  if (writer->label != NULL) {
+    return label_find(writer->label, token, list->value, list->count, out);
+  }
+  for (int i = 0; i < LABEL_TOKENS; i++) {
+    out[i] = LABEL_NONE;
+  }
+  return OK;
+}
+
 /* Latent `latent` of this rank into place `at`. */
 static Status describe(Writer *writer, int64_t latent, int64_t at) {
   const EncodeFile *file = writer->file;
-  const EncodeFirings *firings = &writer->firings;
+  const CodesFirings *firings = &writer->firings;
   const int64_t start = firings->start[latent];
   const TallyList list = {.count = firings->start[latent + 1] - start,
                           .row = firings->row + start,
@@ -166,11 +182,10 @@ static Status describe(Writer *writer, int64_t latent, int64_t at) {
   writer->maximum[at] = sums.maximum;
   writer->density[at] = sums.log10_density;
   tally_top(writer->tally, &list, writer->top + at * file->settings->examples);
-  const uint64_t key = random_subkey(file->key, (uint64_t)(file->sae->own.first + latent));
+  const uint64_t key = random_subkey(file->key, (uint64_t)(writer->own.first + latent));
   tally_intervals(writer->tally, &list, key, writer->drawn + at * drawn_of(file->settings));
   count_state(writer, latent);
-  return label_find(writer->label, firings->token + start, list.value, list.count,
-                    writer->token + at * LABEL_TOKENS);
+  return find_label(writer, firings->token + start, &list, writer->token + at * LABEL_TOKENS);
 }
 
 static Status describe_all(Writer *writer, int64_t first, int64_t count) {
@@ -182,7 +197,7 @@ static Status describe_all(Writer *writer, int64_t first, int64_t count) {
 
 static Status write_block(Writer *writer, int64_t first, int64_t count) {
   Archive *out = writer->out;
-  const int64_t place = writer->file->sae->own.first + first;
+  const int64_t place = writer->own.first + first;
   const int64_t *held_out = writer->firings.held_out + first;
   TRY(archive_write(out, "/feature_start", place, count, writer->start));
   TRY(archive_write(out, "/firings", place, count, writer->count));
@@ -197,9 +212,9 @@ static Status write_block(Writer *writer, int64_t first, int64_t count) {
 }
 
 static Status write_features(Writer *writer) {
-  const EncodeFirings *firings = &writer->firings;
-  const int64_t latents = writer->file->sae->latents;
-  const int64_t own = shard_count(writer->file->sae->own);
+  const CodesFirings *firings = &writer->firings;
+  const int64_t latents = writer->file->latents;
+  const int64_t own = shard_count(writer->own);
   Team *team = writer->file->team;
   /* Rank 0 owns the most latents: all take part in its rounds. */
   const int64_t most = shard_count(directions_shard(latents, 0, team->size));
@@ -228,19 +243,40 @@ static Status set_origin(const Writer *writer) {
   return archive_set_integer(writer->out, "/", "k", file->k);
 }
 
+static Status set_gate(const Writer *writer, double l0) {
+  const EncodeFile *file = writer->file;
+  const Gate gate = {.is_import = file->is_import,
+                     .l0 = l0,
+                     .stated_l0 = file->stated_l0,
+                     .explained_variance = file->explained_variance};
+  Text sentence = {0};
+  Status status = team_agree(file->team, gate_judge(&gate, &sentence));
+  if (status == OK && sentence.length > 0) {
+    log_warning("%s: %s", file->name, text_chars(&sentence));
+  }
+  if (status == OK) {
+    status = archive_set_text(writer->out, "/", "gate", text_chars(&sentence));
+  }
+  text_clear(&sentence);
+  TRY(status);
+  return archive_set_text(writer->out, "/", "l0_class", gate_class(l0));
+}
+
 static Status set_summary(Writer *writer) {
   Archive *out = writer->out;
-  const double latents = (double)writer->file->sae->latents;
+  const double latents = (double)writer->file->latents;
   exchange_sum(writer->file->team, writer->states, 3);
   exchange_sum(writer->file->team, &writer->supported, 1);
   const double alive = (double)writer->states[DIRECTION_ALIVE];
   const double share_30 = alive > 0 ? (double)writer->supported / alive : (double)NAN;
   const double rows = (double)writer->file->rows;
-  TRY(archive_set_real(out, "/", "l0", (double)writer->firings.total / rows));
+  const double l0 = (double)writer->firings.total / rows;
+  TRY(archive_set_real(out, "/", "l0", l0));
+  TRY(set_gate(writer, l0));
   TRY(archive_set_real(out, "/", "dead_share", (double)writer->states[DIRECTION_DEAD] / latents));
   TRY(archive_set_real(out, "/", "unseen_share",
                        (double)writer->states[DIRECTION_UNSEEN] / latents));
-  TRY(archive_set_real(out, "/", "explained_variance", encode_explained_variance(writer->encode)));
+  TRY(archive_set_real(out, "/", "explained_variance", writer->file->explained_variance));
   TRY(archive_set_real(out, "/", "share_30", share_30));
   const bool is_thin = !(share_30 >= ENCODE_FILE_SHARE);
   return archive_set_text(out, "/", "warning", is_thin ? "too little text" : "");
@@ -248,7 +284,7 @@ static Status set_summary(Writer *writer) {
 
 static Status fill(Writer *writer) {
   TRY_ALL(writer->file->team, take(writer));
-  TRY(encode_firings(writer->encode, &writer->firings));
+  TRY(codes_firings(writer->codes, &writer->firings));
   TRY(archive_create(writer->file->team, writer->file->path, SCHEMA_CODES, &writer->out));
   TRY(set_origin(writer));
   TRY(declare(writer));
@@ -258,8 +294,10 @@ static Status fill(Writer *writer) {
   return set_summary(writer);
 }
 
-Status encode_file_write(const EncodeFile *file, Encode *encode) {
-  Writer writer = {.file = file, .encode = encode};
+Status encode_file_write(const EncodeFile *file, Codes *codes) {
+  const Team *team = file->team;
+  Writer writer = {
+      .file = file, .codes = codes, .own = directions_shard(file->latents, team->rank, team->size)};
   const Status status = fill(&writer);
   give_back(&writer);
   if (status != OK) {

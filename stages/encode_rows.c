@@ -7,9 +7,12 @@
 #include "exchange.h"
 #include "memory.h"
 #include "schema.h"
+#include "threads.h"
+
+enum { ROWS_A_UNIT = 64 };
 
 static Status take_batch(EncodeRows *rows) {
-  const int64_t values = ENCODE_ROWS_BATCH * rows->width;
+  const int64_t values = rows->has_values ? ENCODE_ROWS_BATCH * rows->width : 0;
   TRY(memory_take(&rows->raw, values, rows->is_bf16 ? 2 : 4, "raw rows of a batch"));
   TRY(MEMORY_NEW(&rows->x, values, "rows of a batch"));
   TRY(MEMORY_NEW(&rows->token, ENCODE_ROWS_BATCH, "tokens of a batch"));
@@ -38,29 +41,46 @@ static Status check_count(const EncodeRows *rows) {
     return RAISE(ERR_UNSUPPORTED, "%s has %lld rows: codes are limited to 4294967294",
                  archive_path(rows->file), (long long)rows->rows);
   }
+  if (rows->has_values && rows->width == 0) {
+    return RAISE(ERR_DATA,
+                 "%s has no activations, only codes made elsewhere: nothing to encode; give every "
+                 "dictionary its `codes`, or import activations too",
+                 archive_path(rows->file));
+  }
   return OK;
 }
 
+/* Rows made elsewhere may come without tokens. */
+static Status measure_tokens(EncodeRows *rows) {
+  int64_t tokens, starts = 0;
+  if (archive_has(rows->file, "/vocabulary_start")) {
+    TRY(archive_shape(rows->file, "/vocabulary_start", ARCHIVE_I64, 1, &starts));
+  }
+  rows->vocabulary = starts > 0 ? starts - 1 : 0;
+  rows->has_tokens = rows->vocabulary > 0;
+  if (!rows->has_tokens) {
+    return OK;
+  }
+  TRY(archive_shape(rows->file, "/token", ARCHIVE_U32, 1, &tokens));
+  return team_agree(rows->team, check_length(rows, "/token", tokens));
+}
+
 static Status measure_file(EncodeRows *rows) {
-  int64_t shape[2], tokens, documents, starts;
+  int64_t shape[2], documents;
   rows->is_bf16 = archive_is(rows->file, "/activation", ARCHIVE_BF16);
   TRY(archive_shape(rows->file, "/activation", rows->is_bf16 ? ARCHIVE_BF16 : ARCHIVE_F32, 2,
                     shape));
   rows->rows = shape[0];
   rows->width = shape[1];
   TRY_ALL(rows->team, check_count(rows));
-  TRY(archive_shape(rows->file, "/token", ARCHIVE_U32, 1, &tokens));
+  TRY(measure_tokens(rows));
   TRY(archive_shape(rows->file, "/document", ARCHIVE_U32, 1, &documents));
-  TRY_ALL(rows->team, check_length(rows, "/token", tokens));
   TRY_ALL(rows->team, check_length(rows, "/document", documents));
-  TRY(archive_shape(rows->file, "/document_held_out", ARCHIVE_U8, 1, &rows->documents));
-  TRY(archive_shape(rows->file, "/vocabulary_start", ARCHIVE_I64, 1, &starts));
-  rows->vocabulary = starts > 0 ? starts - 1 : 0;
-  return OK;
+  return archive_shape(rows->file, "/document_held_out", ARCHIVE_U8, 1, &rows->documents);
 }
 
-Status encode_rows_open(EncodeRows *rows, Team *team, const char *path) {
-  *rows = (EncodeRows){.team = team};
+Status encode_rows_open(EncodeRows *rows, Team *team, const char *path, bool has_values) {
+  *rows = (EncodeRows){.team = team, .has_values = has_values};
   TRY(archive_open(team, path, SCHEMA_ACTIVATIONS, "cleave-harvest", &rows->file));
   TRY(measure_file(rows));
   TRY_ALL(team, take_batch(rows));
@@ -95,31 +115,45 @@ static Status gather(EncodeRows *rows, const char *name, int64_t first, Shard sl
   return OK;
 }
 
-static void scale_rows(EncodeRows *rows, int64_t count, float scale) {
-  const int64_t values = count * rows->width;
-  if (rows->is_bf16) {
-    dense_from_bf16(rows->raw, values, rows->x);
-  } else {
-    memcpy(rows->x, rows->raw, (size_t)values * sizeof(*rows->x));
-  }
-  for (int64_t i = 0; i < values; i++) {
-    rows->x[i] *= scale;
-  }
-}
+typedef struct Scaling {
+  const EncodeRows *rows;
+  int64_t first, count;
+  float scale;
+} Scaling;
 
-static Status check_rows(const EncodeRows *rows, int64_t first, Shard slice) {
-  for (int64_t r = slice.first; r < slice.past; r++) {
-    if (!isfinite(dense_square(rows->x + r * rows->width, rows->width))) {
+/* Every rank checks all rows, as it has them: so all find the same one. */
+static Status scale_unit(int64_t unit, int thread, void *context) {
+  const Scaling *scaling = context;
+  const EncodeRows *rows = scaling->rows;
+  const int64_t width = rows->width;
+  (void)thread;
+  for (int64_t r = unit * ROWS_A_UNIT; r < (unit + 1) * ROWS_A_UNIT && r < scaling->count; r++) {
+    float *x = rows->x + r * width;
+    if (rows->is_bf16) {
+      dense_from_bf16((const uint16_t *)rows->raw + r * width, width, x);
+    } else {
+      memcpy(x, (const float *)rows->raw + r * width, (size_t)width * sizeof(*x));
+    }
+    for (int64_t j = 0; j < width; j++) {
+      x[j] *= scaling->scale;
+    }
+    if (!isfinite(dense_square(x, width))) {
       return RAISE(ERR_NUMERIC, "%s: row %lld is not finite", archive_path(rows->file),
-                   (long long)(first + r));
+                   (long long)(scaling->first + r));
     }
   }
   return OK;
 }
 
+static Status scale_rows(const EncodeRows *rows, int64_t first, int64_t count, float scale) {
+  Scaling scaling = {rows, first, count, scale};
+  return threads_run((count + ROWS_A_UNIT - 1) / ROWS_A_UNIT, scale_unit, &scaling);
+}
+
 static Status check_ids(const EncodeRows *rows, int64_t first, int64_t count) {
   for (int64_t r = 0; r < count; r++) {
-    if (rows->token[r] >= rows->vocabulary || rows->document[r] >= rows->documents) {
+    if ((rows->has_tokens && rows->token[r] >= rows->vocabulary) ||
+        rows->document[r] >= rows->documents) {
       return RAISE(ERR_FORMAT, "%s: row %lld names token %u of %lld and document %u of %lld",
                    archive_path(rows->file), (long long)(first + r), rows->token[r],
                    (long long)rows->vocabulary, rows->document[r], (long long)rows->documents);
@@ -135,8 +169,12 @@ static Status gather_batch(EncodeRows *rows, int64_t first, int64_t count) {
     rows->counts[r] = shard_count(shard_of(count, 1, r, team->size));
   }
   const size_t row_bytes = (size_t)rows->width * (rows->is_bf16 ? 2 : 4);
-  TRY(gather(rows, "/activation", first, slice, row_bytes, rows->raw));
-  TRY(gather(rows, "/token", first, slice, sizeof(*rows->token), rows->token));
+  if (rows->has_values) {
+    TRY(gather(rows, "/activation", first, slice, row_bytes, rows->raw));
+  }
+  if (rows->has_tokens) {
+    TRY(gather(rows, "/token", first, slice, sizeof(*rows->token), rows->token));
+  }
   return gather(rows, "/document", first, slice, sizeof(*rows->document), rows->document);
 }
 
@@ -144,17 +182,19 @@ Status encode_rows_read(EncodeRows *rows, int64_t first, double scale, EncodeBat
   const int64_t left = rows->rows - first;
   const int64_t count = left < ENCODE_ROWS_BATCH ? left : ENCODE_ROWS_BATCH;
   TRY(gather_batch(rows, first, count));
-  scale_rows(rows, count, (float)scale);
-  const Shard slice = shard_of(count, 1, rows->team->rank, rows->team->size);
-  TRY_ALL(rows->team, check_rows(rows, first, slice));
+  if (rows->has_values) {
+    TRY_ALL(rows->team, scale_rows(rows, first, count, (float)scale));
+  }
   TRY_ALL(rows->team, check_ids(rows, first, count));
   for (int64_t r = 0; r < count; r++) {
     rows->is_held_out[r] = rows->document_held_out[rows->document[r]] != 0;
-    rows->token_rows[rows->token[r]]++;
+    if (rows->has_tokens) {
+      rows->token_rows[rows->token[r]]++;
+    }
   }
   *batch = (EncodeBatch){.first = first,
                          .rows = count,
-                         .x = rows->x,
+                         .x = rows->has_values ? rows->x : NULL,
                          .token = rows->token,
                          .is_held_out = rows->is_held_out};
   return OK;

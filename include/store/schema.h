@@ -36,7 +36,7 @@
  *    /row_start           [rows + 1] i64          first entry of each row
  *    /id                  [entries] u32           latent, in each row by descending value (ties: lower id first)
  *    /value               [entries] f32           activation, > 0
- *    /active              [entries] u8            1: among the k of the row
+ *    /active              [entries] u8            1: fires (topk: among the k of the row)
  *    /feature_start       [M + 1] i64             first firing of each feature
  *    /feature_row         [firings] u32           rows where it fires, ascending
  *    /feature_value       [firings] f32           activation there
@@ -47,7 +47,9 @@
  *    /interval_row        [M, intervals, per] i64 rows drawn from equal intervals of (0, maximum], highest first
  *    attributes: stamp, name, dictionary, activations (content checksums), rows, k, l0, dead_share, unseen_share,
  *                explained_variance (held-out rows; relative to /mean), share_30 (alive features with at least 30
- *                firings), warning ("too little text" where share_30 < 0.70, else "")
+ *                firings), warning ("too little text" where share_30 < 0.70, else ""), gate (what an imported
+ *                dictionary does otherwise than its maker says, a sentence; "" where all is well), l0_class ("small"
+ *                below 25, "medium" below 75, "big")
  *  neighbours.h5            groups /pair/CHILD/PARENT (CHILD larger, or a control), /self/NAME, /dictionary/NAME
  *    /dictionary/NAME/state [M] u8                0 dead, 1 unseen, 2 alive;   attributes: latents, role, control_of,
  *                                                 effective_dimension

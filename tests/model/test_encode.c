@@ -115,7 +115,7 @@ static void end(Sae **sae, Encode **encode) {
 }
 
 /* Differences of one row's codes from the naive ones. */
-static int64_t wrong_codes(const EncodePart *part, int64_t r) {
+static int64_t wrong_codes(const CodesPart *part, int64_t r) {
   const int64_t row = part->first_row + r;
   const int64_t first = part->row_start[r] - part->first_entry;
   const int64_t past =
@@ -134,10 +134,10 @@ static void test_codes_by_row_equal_naive_loops(void) {
   Encode *encode;
   begin(&sae, &encode);
   int64_t totals[2] = {0, 0}; /* rows, wrong */
-  CU_ASSERT_EQUAL(encode_batches(encode), 3);
-  for (int64_t b = 0; b < encode_batches(encode); b++) {
-    EncodePart part;
-    CU_ASSERT_EQUAL(encode_part(encode, b, &part), OK);
+  CU_ASSERT_EQUAL(codes_parts(encode_codes(encode)), 3);
+  for (int64_t b = 0; b < codes_parts(encode_codes(encode)); b++) {
+    CodesPart part;
+    CU_ASSERT_EQUAL(codes_part(encode_codes(encode), b, &part), OK);
     totals[0] += part.rows;
     for (int64_t r = 0; r < part.rows; r++) {
       totals[1] += wrong_codes(&part, r);
@@ -154,9 +154,9 @@ static void test_entries_of_all_ranks_lie_behind_each_other(void) {
   Encode *encode;
   begin(&sae, &encode);
   int64_t starts[ROWS] = {0};
-  for (int64_t b = 0; b < encode_batches(encode); b++) {
-    EncodePart part;
-    CU_ASSERT_EQUAL(encode_part(encode, b, &part), OK);
+  for (int64_t b = 0; b < codes_parts(encode_codes(encode)); b++) {
+    CodesPart part;
+    CU_ASSERT_EQUAL(codes_part(encode_codes(encode), b, &part), OK);
     for (int64_t r = 0; r < part.rows; r++) {
       starts[part.first_row + r] = part.row_start[r];
     }
@@ -167,7 +167,7 @@ static void test_entries_of_all_ranks_lie_behind_each_other(void) {
     CU_ASSERT_EQUAL(starts[r], place);
     place += best_count[r];
   }
-  CU_ASSERT_EQUAL(encode_entries(encode), place);
+  CU_ASSERT_EQUAL(codes_entries(encode_codes(encode)), place);
   end(&sae, &encode);
 }
 
@@ -189,8 +189,8 @@ static void test_firings_by_feature_equal_naive_loops(void) {
   Sae *sae;
   Encode *encode;
   begin(&sae, &encode);
-  EncodeFirings firings;
-  CU_ASSERT_EQUAL(encode_firings(encode, &firings), OK);
+  CodesFirings firings;
+  CU_ASSERT_EQUAL(codes_firings(encode_codes(encode), &firings), OK);
   for (int64_t i = 0; i < shard_count(sae->own); i++) {
     uint32_t rows[ROWS];
     float values[ROWS];
