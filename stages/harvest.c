@@ -361,6 +361,10 @@ static Status claim_and_make(Harvest *harvest) {
 }
 
 static Status run(Stage *stage) {
+  if (!settings_harvests(&stage->settings)) {
+    stage_skip(stage, "activations.h5", "the rows are imported");
+    return OK;
+  }
   Harvest harvest = {.stage = stage, .settings = &stage->settings.harvest};
   const Status status = claim_and_make(&harvest);
   close_all(&harvest);
@@ -374,7 +378,7 @@ int main(int argc, char **argv) {
       .purpose = "store a language model's residual stream after one layer, token by token",
       .reads = "a GGUF model and text",
       .writes = "activations.h5",
-      .next = "train",
+      .next = "import",
       .sections = sections,
       .run = run};
   return stage_main(argc, argv, &spec);

@@ -158,6 +158,13 @@ static const ConfigRow FAMILIES_ROWS[] = {
      "Fewer firings of the child: insufficient evidence.", true},
     {"documents_min", CONFIG_INTEGER, FIELD(FamiliesSettings, documents_min), "10", 2, 1e12,
      "documents", "Fewer documents with the child: insufficient evidence.", true},
+    {"r2_min", CONFIG_REAL, FIELD(FamiliesSettings, r2_min), "0.30", 0, 1, "share",
+     "Least span fit of a composed child (raised to the null's 99.9 % where that is higher).",
+     true},
+    {"duplicate", CONFIG_REAL, FIELD(FamiliesSettings, duplicate), "0.98", 0, 1, "cosine",
+     "Features of one dictionary at or above this count as one.", true},
+    {"suggested", CONFIG_INTEGER, FIELD(FamiliesSettings, suggested), "8", 0, 64, "parents",
+     "Candidate parents by activation alone, beside those by cosine.", true},
 };
 const ConfigSection SETTINGS_FAMILIES = SECTION("families", FAMILIES_ROWS, false);
 
@@ -247,7 +254,9 @@ static Status check_control(const Settings *settings, const Config *config, int6
     return RAISE(ERR_CONFIG, "%s: a control has the latents of its level: %lld, not %lld", place,
                  (long long)settings->dictionaries[twin].latents, (long long)control->latents);
   }
-  if (settings_seed(settings, twin) == settings_seed(settings, index)) {
+  const bool are_trained =
+      settings_is_trained(settings, twin) && settings_is_trained(settings, index);
+  if (are_trained && settings_seed(settings, twin) == settings_seed(settings, index)) {
     return RAISE(ERR_CONFIG, "%s: give '%s' a seed other than that of '%s'", place, control->name,
                  control->control_of);
   }
@@ -274,10 +283,57 @@ static Status check_dictionaries(const Settings *settings, const Config *config)
   return OK;
 }
 
+static Status refuse_keys(const Config *config, int64_t index, const char *const *keys,
+                          const char *why) {
+  char place[256];
+  for (; *keys != NULL; ++keys) {
+    if (config_is_given(config, "dictionaries", index, *keys)) {
+      return RAISE(ERR_CONFIG, "%s: %s", config_place(config, "dictionaries", index, *keys, place),
+                   why);
+    }
+  }
+  return OK;
+}
+
+static bool has_activations(const Settings *settings) {
+  return settings_harvests(settings) || settings->import.activations[0] != '\0';
+}
+
+/* Keys that would do nothing are refused. */
+static Status check_origin(const Settings *settings, const Config *config, int64_t index) {
+  static const char *const TRAINING[] = {"rate", "passes", NULL};
+  static const char *const IMPORTS[] = {"l0", "codes", NULL};
+  const bool is_trained = settings_is_trained(settings, index);
+  char place[256];
+  TRY(is_trained
+          ? refuse_keys(config, index, IMPORTS, "belongs to an imported dictionary (key import)")
+          : refuse_keys(config, index, TRAINING, "belongs to a dictionary that is trained here"));
+  if (!has_activations(settings) && settings_is_encoded(settings, index)) {
+    return RAISE(
+        ERR_CONFIG,
+        "%s: there are no rows for '%s': give import.activations, or the dictionary's codes",
+        config_place(config, "dictionaries", index, "name", place),
+        settings->dictionaries[index].name);
+  }
+  return OK;
+}
+
+static Status check_origins(const Settings *settings, const Config *config) {
+  char place[256];
+  if (!settings_harvests(settings) && settings->harvest.text.count > 0) {
+    return RAISE(ERR_CONFIG, "%s: the rows come from section import already: leave out one of them",
+                 config_place(config, "harvest", 0, "text", place));
+  }
+  for (int64_t i = 0; i < settings->count; ++i) {
+    TRY(check_origin(settings, config, i));
+  }
+  return OK;
+}
+
 static Status check_k(const Settings *settings, const Config *config) {
   char place[256];
   for (int64_t i = 0; i < settings->count; ++i) {
-    if (settings->train.k > settings->dictionaries[i].latents) {
+    if (settings_is_trained(settings, i) && settings->train.k > settings->dictionaries[i].latents) {
       return RAISE(ERR_CONFIG, "%s: k = %lld is more than the %lld latents of '%s'",
                    config_place(config, "train", 0, "k", place), (long long)settings->train.k,
                    (long long)settings->dictionaries[i].latents, settings->dictionaries[i].name);
@@ -299,6 +355,7 @@ Status settings_fill(Settings *settings, const Config *config) {
   }
   TRY(fill_dictionaries(settings, config));
   TRY(check_dictionaries(settings, config));
+  TRY(check_origins(settings, config));
   return check_k(settings, config);
 }
 
@@ -342,6 +399,20 @@ int64_t settings_find(const Settings *settings, const char *name) {
 
 bool settings_is_level(const Settings *settings, int64_t index) {
   return settings->dictionaries[index].control_of[0] == '\0';
+}
+
+bool settings_harvests(const Settings *settings) {
+  const ImportSettings *import = &settings->import;
+  return import->activations[0] == '\0' && import->tokens[0] == '\0' &&
+         import->documents[0] == '\0';
+}
+
+bool settings_is_trained(const Settings *settings, int64_t index) {
+  return settings->dictionaries[index].source[0] == '\0';
+}
+
+bool settings_is_encoded(const Settings *settings, int64_t index) {
+  return settings->dictionaries[index].codes[0] == '\0';
 }
 
 /* Is `parent` something that `child` is compared with? */

@@ -114,8 +114,8 @@ extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_IMPORT, SETT
     SETTINGS_TRAIN, SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
 
 /** Fill and check everything (also across sections: levels strictly increase, names are unique and
- * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents). ranks local
- */
+ * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents, rows from one
+ * place, no keys of training for an import or the other way round). ranks local */
 Status settings_fill(Settings *settings, const Config *config) MUST_USE;
 void settings_clear(Settings *settings);
 /** effective.yaml's text. */
@@ -125,6 +125,14 @@ Status settings_print(const Settings *settings, Text *out) MUST_USE;
 int64_t settings_find(const Settings *settings, const char *name);
 /** Is dictionary `index` a level (not a control)? */
 bool settings_is_level(const Settings *settings, int64_t index);
+
+/** Who makes what.  ranks local
+ *  settings_harvests    activations.h5 comes from harvest, not from section `import`
+ *  settings_is_trained  the dictionary is trained here, not imported
+ *  settings_is_encoded  its codes are made here, not imported */
+bool settings_harvests(const Settings *settings);
+bool settings_is_trained(const Settings *settings, int64_t index);
+bool settings_is_encoded(const Settings *settings, int64_t index);
 
 /** The comparisons to make, in a fixed order: every level with every smaller level; every control
  * with its twin and with every smaller level. child and parent are indices of dictionaries. pairs

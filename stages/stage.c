@@ -227,9 +227,33 @@ static Status open_log(Stage *stage) {
   return OK;
 }
 
+/* Is there work for import, train or encode? Other stages always have some. */
+static bool has_work(const Settings *settings, const char *name) {
+  int64_t trained = 0;
+  int64_t encoded = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    trained += settings_is_trained(settings, i);
+    encoded += settings_is_encoded(settings, i);
+  }
+  if (strcmp(name, "import") == 0) {
+    return !settings_harvests(settings) || trained < settings->count;
+  }
+  if (strcmp(name, "train") == 0) {
+    return trained > 0 || settings->count == 0;
+  }
+  return strcmp(name, "encode") != 0 || encoded > 0 || settings->count == 0;
+}
+
 static void say_next(const Stage *stage) {
-  if (stage->spec->next[0] != '\0') {
-    log_info("next: mpirun -n %d cleave-%s %s", stage->team.size, stage->spec->next, stage->yaml);
+  static const char *const ORDER[] = {"import", "train", "encode", "compare"};
+  const char *next = stage->spec->next;
+  for (int i = 0; i < 3; ++i) {
+    if (strcmp(next, ORDER[i]) == 0 && !has_work(&stage->settings, next)) {
+      next = ORDER[i + 1];
+    }
+  }
+  if (next[0] != '\0') {
+    log_info("next: mpirun -n %d cleave-%s %s", stage->team.size, next, stage->yaml);
   }
 }
 
@@ -325,6 +349,14 @@ void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_cu
   }
   if (!is_current) {
     stage->check = is_there ? ERR_STALE : ERR_MISSING;
+  }
+}
+
+void stage_skip(const Stage *stage, const char *output, const char *why) {
+  if (!stage->is_check) {
+    log_info("%s: nothing to do here: %s", output, why);
+  } else if (stage->team.rank == 0) {
+    printf("%-10s %-44s %s\n", stage->spec->name, output, why);
   }
 }
 

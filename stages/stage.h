@@ -25,7 +25,8 @@ typedef struct StageSpec {
   const char *name;                     /* "harvest": the program is cleave-harvest */
   const char *purpose;                  /* one sentence */
   const char *reads, *writes;           /* "model, text" / "activations.h5" */
-  const char *next;                     /* the next command's name: "train" ("" for none) */
+  const char *next;                     /* the next command's name: "train" ("" for none); import,
+                                           train and encode are passed over where they have nothing to do */
   const ConfigSection *const *sections; /* shown by --help, NULL-terminated */
   const StageFlag *flags;               /* own flags, ended by a NULL name; may be NULL */
   /** The stage itself. ranks collective. Same status on all ranks. */
@@ -66,6 +67,9 @@ Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go)
  *  read).
  *  ranks   local, on all ranks */
 void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_current);
+/** Say that an output is not for this stage to make in this run.
+ *  ranks   local, on all ranks */
+void stage_skip(const Stage *stage, const char *output, const char *why);
 /** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train only).
  *  ranks   local: agree with team_any() */
 void stage_catch_signals(void);

@@ -231,12 +231,21 @@ static Status check_only(const Stage *stage) {
 }
 
 static Status train_each(Stage *stage, TrainRows *rows, const char *path) {
+  const Settings *settings = &stage->settings;
   const char *only = stage_flag(stage, "--only");
-  TRY(train_rows_open(rows, &stage->team, path));
-  for (int64_t i = 0; i < stage->settings.count; i++) {
-    if (only == NULL || strcmp(only, stage->settings.dictionaries[i].name) == 0) {
-      TRY(train_one(stage, rows, i));
+  for (int64_t i = 0; i < settings->count; i++) {
+    const char *name = settings->dictionaries[i].name;
+    if (only != NULL && strcmp(only, name) != 0) {
+      continue;
     }
+    if (!settings_is_trained(settings, i)) {
+      stage_skip(stage, name, "imported");
+      continue;
+    }
+    if (rows->file == NULL) {
+      TRY(train_rows_open(rows, &stage->team, path));
+    }
+    TRY(train_one(stage, rows, i));
   }
   return OK;
 }
