@@ -2,18 +2,11 @@
 #include <stdio.h>
 
 #include "exchange.h"
+#include "families_codes.h"
 #include "families_run.h"
 #include "memory.h"
 
-enum { CHUNK = 1 << 14, BLOCK = 1 << 14 }; /* rows streamed at once; parents read at once */
-
-/* Sparse codes of a chunk of rows. */
-typedef struct Codes {
-  int64_t *start; /* [CHUNK + 1] */
-  uint32_t *id;   /* [room] */
-  uint8_t *active;
-  int64_t room;
-} Codes;
+enum { BLOCK = 1 << 14 }; /* parents read at once */
 
 /* What one pair needs while it is judged. */
 typedef struct Work {
@@ -22,22 +15,15 @@ typedef struct Work {
   float *cosine, *cosine_centred, *encoder_cosine;
   uint32_t *best_child;                 /* [own] of each child's best parent */
   int64_t *parent_narrow, *parent_wide; /* [own, most] */
-  uint32_t *document;                   /* [CHUNK] as in the file */
-  int64_t *document_of;                 /* [CHUNK] */
-  Codes child, parent;
+  FamiliesFirings firings;              /* of the own children */
+  FamiliesCodes codes;                  /* of the parents */
   Evidence evidence;
 } Work;
 
-static void codes_close(Codes *codes) {
-  MEMORY_FREE(codes->start);
-  MEMORY_FREE(codes->id);
-  MEMORY_FREE(codes->active);
-}
-
 static void work_close(Work *work) {
   evidence_close(&work->evidence);
-  codes_close(&work->child);
-  codes_close(&work->parent);
+  families_firings_close(&work->firings);
+  families_codes_close(&work->codes);
   MEMORY_FREE(work->candidate);
   MEMORY_FREE(work->cosine);
   MEMORY_FREE(work->cosine_centred);
@@ -45,8 +31,6 @@ static void work_close(Work *work) {
   MEMORY_FREE(work->best_child);
   MEMORY_FREE(work->parent_narrow);
   MEMORY_FREE(work->parent_wide);
-  MEMORY_FREE(work->document);
-  MEMORY_FREE(work->document_of);
 }
 
 static Status take_work(Work *work, const FamiliesPair *pair) {
@@ -57,11 +41,7 @@ static Status take_work(Work *work, const FamiliesPair *pair) {
   TRY(MEMORY_NEW(&work->encoder_cosine, cells, "cosines of candidates"));
   TRY(MEMORY_NEW(&work->best_child, own, "best children"));
   TRY(MEMORY_NEW(&work->parent_narrow, cells, "firings of candidates"));
-  TRY(MEMORY_NEW(&work->parent_wide, cells, "firings of candidates"));
-  TRY(MEMORY_NEW(&work->document, CHUNK, "documents of rows"));
-  TRY(MEMORY_NEW(&work->document_of, CHUNK, "documents of rows"));
-  TRY(MEMORY_NEW(&work->child.start, CHUNK + 1, "first codes of rows"));
-  return MEMORY_NEW(&work->parent.start, CHUNK + 1, "first codes of rows");
+  return MEMORY_NEW(&work->parent_wide, cells, "firings of candidates");
 }
 
 static const char *dataset(const FamiliesPair *pair, const char *column, char *name) {
@@ -146,64 +126,45 @@ static Status find_best_children(FamiliesRun *run, const FamiliesPair *pair, Wor
   return status;
 }
 
-static Status make_room(Codes *codes, int64_t rows, const char *path) {
-  for (int64_t row = 0; row < rows; ++row) {
-    if (codes->start[row + 1] < codes->start[row]) {
-      return RAISE(ERR_FORMAT, "%s: /row_start descends: run cleave-encode again", path);
-    }
-  }
-  const int64_t entries = codes->start[rows] - codes->start[0];
-  if (entries > codes->room) {
-    TRY(MEMORY_RESIZE(&codes->id, entries, "codes of rows"));
-    TRY(MEMORY_RESIZE(&codes->active, entries, "codes of rows"));
-    codes->room = entries;
-  }
-  return OK;
+/* How often the candidates fire, from the ranks that own them. */
+static Status look_up_parents(FamiliesRun *run, const FamiliesPair *pair, const int64_t *narrow,
+                              const int64_t *wide, Work *work) {
+  const int64_t cells = shard_count(pair->child->own) * work->most;
+  TRY(lookup_items(run->team, pair->parent->latents, narrow, sizeof *narrow, work->candidate, cells,
+                   work->parent_narrow));
+  return lookup_items(run->team, pair->parent->latents, wide, sizeof *wide, work->candidate, cells,
+                      work->parent_wide);
 }
 
-static Status read_codes(FamiliesRun *run, Archive *file, int64_t first, int64_t rows,
-                         Codes *codes) {
-  TRY(archive_read(file, "/row_start", first, rows + 1, codes->start));
-  TRY_ALL(run->team, make_room(codes, rows, archive_path(file)));
-  const int64_t entries = codes->start[rows] - codes->start[0];
-  TRY(archive_read(file, "/id", codes->start[0], entries, codes->id));
-  return archive_read(file, "/active", codes->start[0], entries, codes->active);
+static Status count_parents(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
+  const int64_t own = shard_count(pair->parent->own);
+  int64_t *narrow = NULL, *wide = NULL;
+  Status status = MEMORY_NEW(&narrow, own, "firings of parents");
+  if (status == OK) {
+    status = MEMORY_NEW(&wide, own, "firings of parents");
+  }
+  if (status == OK) {
+    status = evidence_fired(&work->codes.source, pair->parent->own, narrow, wide);
+  }
+  status = team_agree(run->team, status);
+  if (status == OK) {
+    status = look_up_parents(run, pair, narrow, wide, work);
+  }
+  MEMORY_FREE(narrow);
+  MEMORY_FREE(wide);
+  return status;
 }
 
-static Status read_documents(FamiliesRun *run, int64_t first, int64_t rows, Work *work) {
-  if (run->has_documents) {
-    TRY(archive_read(run->activations, "/document", first, rows, work->document));
-  }
-  for (int64_t row = 0; row < rows; ++row) {
-    work->document_of[row] =
-        run->has_documents ? (int64_t)work->document[row] : (first + row) / FAMILIES_DOCUMENT;
-  }
-  return OK;
+static Status count_children(const FamiliesPair *pair, Work *work) {
+  TRY(families_firings_read(&work->firings, pair->child, pair->child->own));
+  return evidence_count(&work->evidence, &work->firings.children, &work->codes.source,
+                        work->candidate, work->most);
 }
 
-static Status count_chunk(FamiliesRun *run, const FamiliesPair *pair, int64_t first, int64_t rows,
-                          Work *work) {
-  TRY(read_documents(run, first, rows, work));
-  TRY(read_codes(run, pair->child->codes, first, rows, &work->child));
-  TRY(read_codes(run, pair->parent->codes, first, rows, &work->parent));
-  const EvidenceRows chunk = {.rows = rows,
-                              .document = work->document_of,
-                              .child = {work->child.start, work->child.id, work->child.active},
-                              .parent = {work->parent.start, work->parent.id, work->parent.active}};
-  TRY_ALL(run->team, evidence_count(&work->evidence, &chunk));
-  return OK;
-}
-
-static Status count_rows(FamiliesRun *run, const FamiliesPair *pair, int64_t done, Work *work) {
-  TRY_ALL(run->team, evidence_open(&work->evidence, run->team, pair->child->latents,
-                                   pair->parent->latents, work->candidate, work->most));
-  for (int64_t first = 0; first < run->rows; first += CHUNK) {
-    const int64_t rows = run->rows - first < CHUNK ? run->rows - first : CHUNK;
-    progress_step(&run->bar, done + first);
-    TRY(count_chunk(run, pair, first, rows, work));
-  }
-  evidence_end(&work->evidence);
-  return evidence_of_parents(run->team, &work->evidence, work->parent_narrow, work->parent_wide);
+static Status count_rows(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
+  TRY(families_codes_open(&work->codes, run, pair->parent));
+  TRY_ALL(run->team, count_children(pair, work));
+  return count_parents(run, pair, work);
 }
 
 static Status read_rules(FamiliesRun *run, FamiliesPair *pair) {
@@ -221,7 +182,7 @@ static Status read_rules(FamiliesRun *run, FamiliesPair *pair) {
   return OK;
 }
 
-static Status judge(FamiliesRun *run, FamiliesPair *pair, int64_t done, Work *work) {
+static Status judge(FamiliesRun *run, FamiliesPair *pair, Work *work) {
   char name[FAMILIES_NAME + 32];
   int64_t shape[2], back[2];
   TRY(read_rules(run, pair));
@@ -233,7 +194,7 @@ static Status judge(FamiliesRun *run, FamiliesPair *pair, int64_t done, Work *wo
   TRY_ALL(run->team, take_work(work, pair));
   TRY(read_candidates(run, pair, work));
   TRY(find_best_children(run, pair, work));
-  TRY(count_rows(run, pair, done, work));
+  TRY(count_rows(run, pair, work));
   const VerdictInput input = {.evidence = &work->evidence,
                               .cosine = work->cosine,
                               .cosine_centred = work->cosine_centred,
@@ -241,7 +202,8 @@ static Status judge(FamiliesRun *run, FamiliesPair *pair, int64_t done, Work *wo
                               .parent_narrow = work->parent_narrow,
                               .parent_wide = work->parent_wide,
                               .state = pair->child->state,
-                              .best_child = work->best_child};
+                              .best_child = work->best_child,
+                              .first = pair->child->own.first};
   TRY_ALL(run->team, verdict_table(&pair->table, &input, &pair->rules));
   return OK;
 }
@@ -250,7 +212,8 @@ Status families_judge_pairs(FamiliesRun *run) {
   progress_open(&run->bar, run->team, "evidence", "rows", run->rows * run->pair_count);
   for (int64_t i = 0; i < run->pair_count; ++i) {
     Work work = {0};
-    const Status status = judge(run, &run->pairs[i], i * run->rows, &work);
+    progress_step(&run->bar, i * run->rows);
+    const Status status = judge(run, &run->pairs[i], &work);
     work_close(&work);
     TRY(status);
   }

@@ -126,6 +126,7 @@ typedef struct VerdictInput {
   const int64_t *parent_narrow, *parent_wide; /* [own, candidates] of evidence_of_parents() */
   const uint8_t *state;                       /* [own] DirectionState */
   const uint32_t *best_child;                 /* [own] the best child of p1(c) */
+  int64_t first;                              /* id of the first own child */
 } VerdictInput;
 
 /** Fill a table. Sets the flag `dense`; the others need other pairs.

@@ -267,7 +267,7 @@ static void fill_child(VerdictTable *table, const VerdictInput *input, const Ver
   for (int64_t j = 0; j < count; ++j) {
     candidates[j] = candidate_of(input, child, first + j, &rules->evidence);
   }
-  const bool mutual = count > 0 && input->best_child[child] == evidence->own.first + child;
+  const bool mutual = count > 0 && input->best_child[child] == input->first + child;
   int64_t chosen;
   table->status[child] = (uint8_t)verdict_child(
       candidates, count, (DirectionState)input->state[child], mutual, rules, &chosen);
@@ -285,7 +285,7 @@ static void fill_child(VerdictTable *table, const VerdictInput *input, const Ver
 
 Status verdict_table(VerdictTable *table, const VerdictInput *input, const VerdictRules *rules) {
   VerdictCandidate *candidates = NULL;
-  *table = (VerdictTable){.count = shard_count(input->evidence->own)};
+  *table = (VerdictTable){.count = input->evidence->children};
   TRY(take_columns(table));
   TRY(take_edges(table, input, rules->link));
   TRY(MEMORY_NEW(&candidates, input->evidence->candidates, "candidates of a child"));

@@ -3,11 +3,11 @@
 
 #include "check.h"
 #include "evidence.h"
-#include "exchange.h"
 #include "lookup.h"
 #include "memory.h"
 #include "random.h"
 #include "team.h"
+#include "threads.h"
 
 enum { CHILDREN = 200, PARENTS = 70, K = 8, ACTIVE = 5, STORED = 10, ROWS = 1500 };
 
@@ -20,15 +20,20 @@ static Team *ranks(void) {
   return &team;
 }
 
-static const EvidenceRules RULES = {
-    .p_min = 0.5, .lift_min = 3, .firings_min = 30, .documents_min = 10};
+static const double LIFT_MIN = 1.5;
 
 /* A corpus: documents of 1 to 40 rows; each row has STORED distinct latents, the first ACTIVE fire. */
 typedef struct Corpus {
-  int64_t *document, *start;
-  uint32_t *child, *parent;
+  uint32_t *document, *child, *parent;
+  int64_t *start;
+  float *value; /* of both */
   uint8_t *active;
   uint32_t *candidate; /* [CHILDREN, K] of all children */
+  /* the children's firings by feature */
+  int64_t *first;
+  uint32_t *row;
+  float *firing;
+  int64_t piece; /* rows a chunk */
 } Corpus;
 
 static void draw_row(uint64_t key, int64_t row, uint32_t latents, uint32_t *ids) {
@@ -38,30 +43,63 @@ static void draw_row(uint64_t key, int64_t row, uint32_t latents, uint32_t *ids)
   }
 }
 
-static void corpus_open(Corpus *corpus) {
-  const uint64_t key = random_key(1, "test", "evidence");
+static void take_corpus(Corpus *corpus) {
   CU_ASSERT(MEMORY_NEW(&corpus->document, ROWS, "documents") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->start, ROWS + 1, "starts") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->child, ROWS * STORED, "children") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->parent, ROWS * STORED, "parents") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->value, ROWS * STORED, "values") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->active, ROWS * STORED, "active") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->candidate, CHILDREN * K, "candidates") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->first, CHILDREN + 1, "starts") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->row, ROWS * STORED, "rows") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->firing, ROWS * STORED, "values") == OK);
+}
+
+static void list_firings(Corpus *corpus) {
+  int64_t count = 0;
+  for (uint32_t c = 0; c < CHILDREN; ++c) {
+    for (int64_t row = 0; row < ROWS; ++row) {
+      for (int64_t e = row * STORED; e < row * STORED + ACTIVE; ++e) {
+        if (corpus->child[e] == c) {
+          corpus->row[count] = (uint32_t)row;
+          corpus->firing[count++] = corpus->value[e];
+        }
+      }
+    }
+    corpus->first[c + 1] = count;
+  }
+}
+
+static void corpus_open(Corpus *corpus) {
+  const uint64_t key = random_key(1, "test", "evidence");
+  take_corpus(corpus);
+  corpus->piece = ROWS;
   for (int64_t row = 0; row < ROWS; ++row) {
     const bool is_new = row > 0 && random_below(random_subkey(key, 1), (uint64_t)row, 20) == 0;
     corpus->document[row] = row == 0 ? 0 : corpus->document[row - 1] + (is_new ? 2 : 0);
     corpus->start[row + 1] = corpus->start[row] + STORED;
     draw_row(random_subkey(key, 2), row, CHILDREN, corpus->child);
     draw_row(random_subkey(key, 3), row, PARENTS, corpus->parent);
-    for (int64_t e = 0; e < STORED; ++e) {
-      corpus->active[row * STORED + e] = e < ACTIVE;
+    if (row % 3 == 0) { /* parents that do fire along: 2 c and, last of the row, 2 c + 1 */
+      corpus->parent[row * STORED] = corpus->child[row * STORED] * 2 % PARENTS;
+      corpus->parent[row * STORED + STORED - 1] = corpus->parent[row * STORED] + 1;
+      for (int64_t e = 1; e < STORED - 1; ++e) {
+        corpus->parent[row * STORED + e] =
+            (corpus->parent[row * STORED] + 2 + (uint32_t)e) % PARENTS;
+      }
+    }
+    for (int64_t e = row * STORED; e < (row + 1) * STORED; ++e) {
+      corpus->active[e] = e % STORED < ACTIVE;
+      corpus->value[e] = (float)random_uniform(random_subkey(key, 4), (uint64_t)e) + 0.5F;
     }
   }
-  for (int64_t c = 0; c < CHILDREN; ++c) {
-    const int64_t count = c % (K + 1);
-    for (int64_t j = 0; j < K; ++j) {
-      corpus->candidate[c * K + j] =
-          j < count ? (uint32_t)((c * 3 + j * 11) % PARENTS) : LOOKUP_NONE;
-    }
+  list_firings(corpus);
+  for (int64_t i = 0; i < CHILDREN * K;
+       ++i) { /* K - 1 - c % K of them, one place in the middle empty */
+    const int64_t c = i / K, j = i % K;
+    const bool is_none = j == 2 || j >= K - c % K;
+    corpus->candidate[i] = is_none ? LOOKUP_NONE : (uint32_t)((c * 2 + j * 11) % PARENTS);
   }
 }
 
@@ -70,38 +108,57 @@ static void corpus_close(Corpus *corpus) {
   MEMORY_FREE(corpus->start);
   MEMORY_FREE(corpus->child);
   MEMORY_FREE(corpus->parent);
+  MEMORY_FREE(corpus->value);
   MEMORY_FREE(corpus->active);
   MEMORY_FREE(corpus->candidate);
+  MEMORY_FREE(corpus->first);
+  MEMORY_FREE(corpus->row);
+  MEMORY_FREE(corpus->firing);
 }
 
-static EvidenceRows rows_of(const Corpus *corpus, int64_t first, int64_t rows) {
-  return (EvidenceRows){.rows = rows,
-                        .document = corpus->document + first,
-                        .child = {corpus->start + first, corpus->child + first * STORED,
-                                  corpus->active + first * STORED},
-                        .parent = {corpus->start + first, corpus->parent + first * STORED,
-                                   corpus->active + first * STORED}};
+static Status read_piece(void *context, int64_t first, EvidenceChunk *chunk) {
+  const Corpus *corpus = context;
+  const int64_t left = ROWS - first, from = corpus->start[first];
+  *chunk = (EvidenceChunk){.first = first,
+                           .rows = left < corpus->piece ? left : corpus->piece,
+                           .document = corpus->document + first,
+                           .start = corpus->start + first,
+                           .id = corpus->parent + from,
+                           .value = corpus->value + from,
+                           .active = corpus->active + from};
+  return OK;
 }
 
-static void count_in_pieces(Evidence *evidence, const Corpus *corpus, int64_t piece) {
+static EvidenceSource source_of(Corpus *corpus) {
+  return (EvidenceSource){ROWS, ROWS * STORED, PARENTS, read_piece, corpus};
+}
+
+/* The children of this rank. */
+static EvidenceChildren children_of(const Corpus *corpus) {
   const Shard own = lookup_own(ranks(), CHILDREN);
-  CU_ASSERT(evidence_open(evidence, ranks(), CHILDREN, PARENTS, corpus->candidate + own.first * K,
-                          K) == OK);
-  for (int64_t row = 0; row < ROWS; row += piece) {
-    const EvidenceRows rows = rows_of(corpus, row, row + piece < ROWS ? piece : ROWS - row);
-    CU_ASSERT(evidence_count(evidence, &rows) == OK);
-  }
-  evidence_end(evidence);
+  const int64_t from = corpus->first[own.first];
+  return (EvidenceChildren){shard_count(own), corpus->first + own.first, corpus->row + from,
+                            corpus->firing + from};
 }
 
-/* Is latent `id` among the first `most` of the row? */
-static int64_t fires(const uint32_t *ids, int64_t row, int64_t most, uint32_t id) {
-  for (int64_t e = 0; e < most; ++e) {
-    if (ids[row * STORED + e] == id) {
-      return 1;
+static int64_t first_child(void) {
+  return lookup_own(ranks(), CHILDREN).first;
+}
+
+static Status count(Evidence *evidence, Corpus *corpus) {
+  const EvidenceChildren children = children_of(corpus);
+  const EvidenceSource source = source_of(corpus);
+  return evidence_count(evidence, &children, &source, corpus->candidate + first_child() * K, K);
+}
+
+/* The place of latent `id` among the first `most` of the row; -1: it is not there. */
+static int64_t find(const uint32_t *ids, int64_t row, int64_t most, uint32_t id) {
+  for (int64_t e = row * STORED; e < row * STORED + most; ++e) {
+    if (ids[e] == id) {
+      return e;
     }
   }
-  return 0;
+  return -1;
 }
 
 static EvidenceSums naive_sums(const Corpus *corpus, uint32_t child, uint32_t parent,
@@ -111,9 +168,9 @@ static EvidenceSums naive_sums(const Corpus *corpus, uint32_t child, uint32_t pa
     const int64_t document = corpus->document[row];
     int64_t x = 0, n = 0;
     for (; row < ROWS && corpus->document[row] == document; ++row) {
-      const int64_t here = fires(corpus->child, row, ACTIVE, child);
+      const bool here = find(corpus->child, row, ACTIVE, child) >= 0;
       n += here;
-      x += here * fires(corpus->parent, row, most, parent);
+      x += here && find(corpus->parent, row, most, parent) >= 0;
     }
     sums.both += x;
     sums.square += x * x;
@@ -130,17 +187,17 @@ static void test_counts_equal_naive_loops(void) {
   Corpus corpus = {0};
   Evidence evidence;
   corpus_open(&corpus);
-  count_in_pieces(&evidence, &corpus, ROWS);
+  corpus.piece = 37;
+  CU_ASSERT(count(&evidence, &corpus) == OK);
   int64_t wrong = 0;
-  for (int64_t c = 0; c < shard_count(evidence.own); c += 5) {
-    for (int64_t j = 0; j < K && evidence.candidate[c * K + j] != LOOKUP_NONE; ++j) {
-      const uint32_t child = (uint32_t)(evidence.own.first + c);
-      const uint32_t parent = evidence.candidate[c * K + j];
-      wrong += !is_equal(evidence.narrow[c * K + j], naive_sums(&corpus, child, parent, ACTIVE));
-      wrong += !is_equal(evidence.wide[c * K + j], naive_sums(&corpus, child, parent, STORED));
+  for (int64_t i = 0; i < evidence.children * K; ++i) {
+    const uint32_t child = (uint32_t)(first_child() + i / K), parent = evidence.candidate[i];
+    if (i / K % 5 == 0) {
+      wrong += !is_equal(evidence.narrow[i], naive_sums(&corpus, child, parent, ACTIVE));
+      wrong += !is_equal(evidence.wide[i], naive_sums(&corpus, child, parent, STORED));
     }
   }
-  CU_ASSERT(wrong == 0);
+  CU_ASSERT(wrong == 0 && evidence.rows == ROWS);
   evidence_close(&evidence);
   corpus_close(&corpus);
 }
@@ -149,15 +206,16 @@ static void test_children_are_counted_by_document(void) {
   Corpus corpus = {0};
   Evidence evidence;
   corpus_open(&corpus);
-  count_in_pieces(&evidence, &corpus, ROWS);
+  corpus.piece = 100;
+  CU_ASSERT(count(&evidence, &corpus) == OK);
   int64_t wrong = 0;
-  for (int64_t c = 0; c < shard_count(evidence.own); ++c) {
+  for (int64_t c = 0; c < evidence.children; ++c) {
     int64_t fired = 0, square = 0, documents = 0;
     for (int64_t row = 0; row < ROWS;) {
       const int64_t document = corpus.document[row];
       int64_t n = 0;
       for (; row < ROWS && corpus.document[row] == document; ++row) {
-        n += fires(corpus.child, row, ACTIVE, (uint32_t)(evidence.own.first + c));
+        n += find(corpus.child, row, ACTIVE, (uint32_t)(first_child() + c)) >= 0;
       }
       fired += n;
       square += n * n;
@@ -171,222 +229,333 @@ static void test_children_are_counted_by_document(void) {
   corpus_close(&corpus);
 }
 
-static void test_pieces_do_not_matter(void) {
+/* Cosine of the activations over the rows where the child fires, in row order. */
+static double naive_cosine(const Corpus *corpus, uint32_t child, uint32_t parent) {
+  double product = 0, own = 0, other = 0;
+  for (int64_t row = 0; row < ROWS; ++row) {
+    const int64_t c = find(corpus->child, row, ACTIVE, child);
+    const int64_t p = find(corpus->parent, row, ACTIVE, parent);
+    const double f = c < 0 ? 0 : (double)corpus->value[c];
+    const double g = c < 0 || p < 0 ? 0 : (double)corpus->value[p];
+    product += f * g;
+    own += f * f;
+    other += g * g;
+  }
+  return own > 0 && other > 0 ? product / (sqrt(own) * sqrt(other)) : NAN;
+}
+
+static void test_masked_cosines_equal_naive_loops(void) {
+  Corpus corpus = {0};
+  Evidence evidence;
+  corpus_open(&corpus);
+  corpus.piece = 53;
+  CU_ASSERT(count(&evidence, &corpus) == OK);
+  int64_t wrong = 0, numbers = 0;
+  for (int64_t i = 0; i < evidence.children * K; i += 3) {
+    const double found = evidence_masked_cosine(&evidence, i);
+    const double naive =
+        naive_cosine(&corpus, (uint32_t)(first_child() + i / K), evidence.candidate[i]);
+    wrong += isnan(naive) ? !isnan(found) : found != naive; /* the same sums in the same order */
+    numbers += !isnan(naive);
+  }
+  CU_ASSERT(wrong == 0 && (numbers > 10 || evidence.children == 0));
+  evidence_close(&evidence);
+  corpus_close(&corpus);
+}
+
+static bool has_same(const Evidence *a, const Evidence *b) {
+  const size_t cells = (size_t)(a->children * K), own = (size_t)a->children;
+  return memcmp(a->narrow, b->narrow, cells * sizeof *a->narrow) == 0 &&
+         memcmp(a->wide, b->wide, cells * sizeof *a->wide) == 0 &&
+         memcmp(a->product, b->product, cells * sizeof *a->product) == 0 &&
+         memcmp(a->square, b->square, cells * sizeof *a->square) == 0 &&
+         memcmp(a->fired_square, b->fired_square, own * sizeof *a->fired_square) == 0 &&
+         memcmp(a->documents, b->documents, own * sizeof *a->documents) == 0 &&
+         memcmp(a->value_square, b->value_square, own * sizeof *a->value_square) == 0;
+}
+
+static void test_pieces_and_threads_do_not_matter(void) {
   Corpus corpus = {0};
   Evidence whole, pieces;
   corpus_open(&corpus);
-  count_in_pieces(&whole, &corpus, ROWS);
-  for (int64_t piece = 1; piece < 100; piece += 36) {
-    count_in_pieces(&pieces, &corpus, piece);
-    const size_t cells = (size_t)(shard_count(whole.own) * K);
-    CU_ASSERT(memcmp(whole.narrow, pieces.narrow, cells * sizeof *whole.narrow) == 0);
-    CU_ASSERT(memcmp(whole.wide, pieces.wide, cells * sizeof *whole.wide) == 0);
-    CU_ASSERT(pieces.rows == ROWS);
+  CU_ASSERT(count(&whole, &corpus) == OK);
+  for (corpus.piece = 1; corpus.piece < 100; corpus.piece += 36) {
+    threads_set(corpus.piece > 1 ? 3 : 1);
+    CU_ASSERT(count(&pieces, &corpus) == OK);
+    CU_ASSERT(has_same(&whole, &pieces));
     evidence_close(&pieces);
   }
+  threads_set(1);
   evidence_close(&whole);
   corpus_close(&corpus);
 }
 
-static void test_parents_are_counted_once_over_all_ranks(void) {
+/* Rows where a latent is among the first `most`. */
+static int64_t naive_fired(const uint32_t *ids, int64_t most, uint32_t id) {
+  int64_t fired = 0;
+  for (int64_t row = 0; row < ROWS; ++row) {
+    fired += find(ids, row, most, id) >= 0;
+  }
+  return fired;
+}
+
+static void test_parents_are_counted(void) {
   Corpus corpus = {0};
-  Evidence evidence;
-  int64_t *narrow = NULL, *wide = NULL, wrong = 0;
+  int64_t narrow[PARENTS], wide[PARENTS], wrong = 0;
   corpus_open(&corpus);
-  count_in_pieces(&evidence, &corpus, ROWS);
-  const int64_t cells = shard_count(evidence.own) * K;
-  CU_ASSERT(MEMORY_NEW(&narrow, cells, "counts") == OK);
-  CU_ASSERT(MEMORY_NEW(&wide, cells, "counts") == OK);
-  CU_ASSERT(evidence_of_parents(ranks(), &evidence, narrow, wide) == OK);
-  for (int64_t i = 0; i < cells; ++i) {
-    int64_t active = 0, stored = 0;
-    for (int64_t row = 0; row < ROWS && evidence.candidate[i] != LOOKUP_NONE; ++row) {
-      active += fires(corpus.parent, row, ACTIVE, evidence.candidate[i]);
-      stored += fires(corpus.parent, row, STORED, evidence.candidate[i]);
-    }
-    wrong += narrow[i] != active || wide[i] != stored;
+  corpus.piece = 119;
+  const EvidenceSource source = source_of(&corpus);
+  CU_ASSERT(evidence_fired(&source, (Shard){3, PARENTS}, narrow, wide) == OK);
+  for (uint32_t p = 3; p < PARENTS; ++p) {
+    wrong += narrow[p - 3] != naive_fired(corpus.parent, ACTIVE, p);
+    wrong += wide[p - 3] != naive_fired(corpus.parent, STORED, p);
   }
   CU_ASSERT(wrong == 0);
-  MEMORY_FREE(narrow);
-  MEMORY_FREE(wide);
-  evidence_close(&evidence);
+  CU_ASSERT(evidence_fired(&source, (Shard){5, 5}, NULL, NULL) == OK);
   corpus_close(&corpus);
 }
 
-static void test_wilson_equals_known_intervals(void) {
-  double low, high;
-  evidence_wilson(0.5, 10, &low, &high);
-  CU_ASSERT_DOUBLE_EQUAL(low, 0.236593, 1e-6);
-  CU_ASSERT_DOUBLE_EQUAL(high, 0.763407, 1e-6);
-  evidence_wilson(0, 10, &low, &high);
-  CU_ASSERT(low == 0);
-  CU_ASSERT_DOUBLE_EQUAL(high, 0.277533, 1e-6);
-  evidence_wilson(1, 10, &low, &high);
-  CU_ASSERT_DOUBLE_EQUAL(low, 0.722467, 1e-6);
-  CU_ASSERT(high == 1);
-}
-
-/* One child, counted by hand: D documents with n firings each. */
-typedef struct Hand {
-  int64_t fired, fired_square, documents;
-} Hand;
-
-static Evidence by_hand(Hand *hand, int64_t documents, int64_t n) {
-  *hand = (Hand){documents * n, documents * n * n, documents};
-  return (Evidence){.fired = &hand->fired,
-                    .fired_square = &hand->fired_square,
-                    .documents = &hand->documents,
-                    .rows = 100000};
-}
-
-static void test_documents_that_agree_inside_count_once(void) {
-  Hand hand;
-  double low, high;
-  const Evidence evidence = by_hand(&hand, 20, 10);
-  const EvidenceSums half = {100, 1000, 1000}; /* x = 10 in ten documents, 0 in ten */
-  const EvidenceShare share = evidence_share(&evidence, &half, 0, 1000, &RULES);
-  evidence_wilson(0.5, 19, &low, &high); /* D/(D-1) makes 19 of 20 documents */
-  CU_ASSERT_DOUBLE_EQUAL(share.p, 0.5, 1e-15);
-  CU_ASSERT_DOUBLE_EQUAL(share.low, low, 1e-12);
-  CU_ASSERT_DOUBLE_EQUAL(share.high, high, 1e-12);
-  CU_ASSERT_DOUBLE_EQUAL(share.lift, 50, 1e-12);
-}
-
-static void test_even_documents_count_every_firing(void) {
-  Hand hand;
-  double low, high;
-  const Evidence evidence = by_hand(&hand, 20, 10);
-  const EvidenceSums even = {140, 20 * 49, 1400}; /* x = 7 of 10 everywhere: no variance at all */
-  const EvidenceShare share = evidence_share(&evidence, &even, 0, 1000, &RULES);
-  evidence_wilson(0.7, 200, &low, &high);
-  CU_ASSERT_DOUBLE_EQUAL(share.low, low, 1e-12);
-  CU_ASSERT_DOUBLE_EQUAL(share.high, high, 1e-12);
-}
-
-static void test_certainty_counts_documents(void) {
-  Hand hand;
-  double low, high;
-  const Evidence evidence = by_hand(&hand, 20, 10);
-  const EvidenceSums always = {200, 2000, 2000}, never = {0, 0, 0};
-  evidence_wilson(1, 20, &low, &high);
-  const EvidenceShare all = evidence_share(&evidence, &always, 0, 1000, &RULES);
-  CU_ASSERT_DOUBLE_EQUAL(all.low, low, 1e-12);
-  CU_ASSERT(all.high == 1);
-  const EvidenceShare none = evidence_share(&evidence, &never, 0, 1000, &RULES);
-  CU_ASSERT(none.low == 0 && none.p == 0 && none.lift == 0);
-  CU_ASSERT(evidence_judge(&none, &RULES) == EVIDENCE_NO);
-}
-
-static void test_too_little_is_no_number(void) {
-  Hand hand;
-  const EvidenceSums all = {1, 1, 1};
-  const int64_t cases[][2] = {
-      {29, 1}, {9, 100}, {1, 1000}, {0, 0}}; /* documents, firings in each */
-  for (int64_t i = 0; i < 4; ++i) {
-    const Evidence evidence = by_hand(&hand, cases[i][0], cases[i][1]);
-    const EvidenceShare share = evidence_share(&evidence, &all, 0, 1000, &RULES);
-    CU_ASSERT(isnan(share.p) && isnan(share.low) && isnan(share.high) && isnan(share.lift));
-    CU_ASSERT(evidence_judge(&share, &RULES) == EVIDENCE_OPEN);
+/* The best parent of a child by naive counts that is not taken yet; LOOKUP_NONE: none. */
+static uint32_t naive_best(const Corpus *corpus, uint32_t child, const uint32_t *fired,
+                           const bool *taken) {
+  uint32_t best = LOOKUP_NONE;
+  int64_t most = 1;
+  const int64_t n = naive_fired(corpus->child, ACTIVE, child);
+  for (uint32_t p = 0; p < PARENTS; ++p) {
+    const int64_t both = naive_sums(corpus, child, p, ACTIVE).both;
+    if (!taken[p] && both > most && (double)both / (double)n * ROWS / fired[p] >= LIFT_MIN) {
+      best = p;
+      most = both;
+    }
   }
-  const Evidence enough = by_hand(&hand, 30, 1);
-  const EvidenceShare share = evidence_share(&enough, &all, 0, 1000, &RULES);
-  CU_ASSERT(!isnan(share.p));
+  return best;
 }
 
-static void test_silent_parents_have_no_lift(void) {
-  Hand hand;
-  const Evidence evidence = by_hand(&hand, 20, 10);
-  const EvidenceSums none = {0, 0, 0};
-  const EvidenceShare share = evidence_share(&evidence, &none, 0, 0, &RULES);
-  CU_ASSERT(share.lift == 0);
-}
-
-static void test_verdicts_need_bound_and_lift(void) {
-  const struct {
-    double low, high, lift;
-    EvidenceVerdict verdict;
-  } cases[] = {{0.5, 0.6, 3, EVIDENCE_YES},   {0.5, 0.6, 2.99, EVIDENCE_NO},
-               {0.49, 0.6, 3, EVIDENCE_OPEN}, {0.49, 0.5, 3, EVIDENCE_OPEN},
-               {0.1, 0.499, 9, EVIDENCE_NO},  {0.1, 0.6, 1, EVIDENCE_NO}};
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
-    const EvidenceShare share = {0.5, cases[i].low, cases[i].high, cases[i].lift};
-    CU_ASSERT(evidence_judge(&share, &RULES) == cases[i].verdict);
+static void suggest(Corpus *corpus, int64_t bytes, uint32_t *fired, uint32_t *out) {
+  const EvidenceChildren children = children_of(corpus);
+  const EvidenceSource source = source_of(corpus);
+  for (uint32_t p = 0; p < PARENTS; ++p) {
+    fired[p] = (uint32_t)naive_fired(corpus->parent, ACTIVE, p);
   }
+  const EvidenceSuggest job = {.children = &children,
+                               .source = &source,
+                               .parent_fired = fired,
+                               .lift_min = LIFT_MIN,
+                               .most = 4,
+                               .bytes = bytes};
+  CU_ASSERT(evidence_suggest(&job, out) == OK);
 }
 
-static void test_verdicts_that_depend_on_k_are_open(void) {
-  const EvidenceShare yes = {0.9, 0.8, 0.95, 9}, no = {0.1, 0.05, 0.2, 9},
-                      open = {0.5, 0.4, 0.6, 9};
-  CU_ASSERT(evidence_judge_both(&yes, &yes, &RULES) == EVIDENCE_YES);
-  CU_ASSERT(evidence_judge_both(&no, &no, &RULES) == EVIDENCE_NO);
-  CU_ASSERT(evidence_judge_both(&no, &yes, &RULES) == EVIDENCE_OPEN);
-  CU_ASSERT(evidence_judge_both(&yes, &no, &RULES) == EVIDENCE_OPEN);
-  CU_ASSERT(evidence_judge_both(&no, &open, &RULES) == EVIDENCE_OPEN);
+static void test_suggestions_are_the_best_of_all_parents(void) {
+  static uint32_t out[CHILDREN * 4];
+  uint32_t fired[PARENTS];
+  Corpus corpus = {0};
+  int64_t wrong = 0, found = 0;
+  corpus_open(&corpus);
+  corpus.piece = 400;
+  suggest(&corpus, 1 << 20, fired, out);
+  for (int64_t c = 0; c < children_of(&corpus).count; c += 4) {
+    bool taken[PARENTS] = {false};
+    for (int64_t j = 0; j < 4; ++j) {
+      const uint32_t best = naive_best(&corpus, (uint32_t)(first_child() + c), fired, taken);
+      wrong += out[c * 4 + j] != best;
+      if (best != LOOKUP_NONE) {
+        taken[best] = true;
+        ++found;
+      }
+    }
+  }
+  CU_ASSERT(wrong == 0 && (found > 10 || children_of(&corpus).count == 0));
+  corpus_close(&corpus);
+}
+
+static void test_tiles_do_not_matter_to_suggestions(void) {
+  static uint32_t whole[CHILDREN * 4], tiles[CHILDREN * 4];
+  uint32_t fired[PARENTS];
+  Corpus corpus = {0};
+  corpus_open(&corpus);
+  suggest(&corpus, 1 << 20, fired, whole);
+  const size_t size = (size_t)children_of(&corpus).count * 4 * sizeof *whole;
+  for (int64_t bytes = 0; bytes < 6000; bytes += 2000) {
+    threads_set(bytes > 0 ? 3 : 1);
+    corpus.piece = 1 + bytes / 7;
+    suggest(&corpus, bytes, fired, tiles);
+    CU_ASSERT(memcmp(whole, tiles, size) == 0);
+  }
+  threads_set(1);
+  corpus_close(&corpus);
+}
+
+/* One row a chunk, whatever the corpus. */
+static Status read_two(void *context, int64_t first, EvidenceChunk *chunk) {
+  const Corpus *corpus = context;
+  const int64_t from = corpus->start[first];
+  *chunk = (EvidenceChunk){first,
+                           1,
+                           corpus->document + first,
+                           corpus->start + first,
+                           corpus->parent + from,
+                           corpus->value + from,
+                           corpus->active + from};
+  return OK;
+}
+
+/* A child that meets more parents than its first table holds. */
+static void test_many_common_parents_are_all_counted(void) {
+  enum { MANY = 5000 };
+  static uint32_t id[2 * MANY], fired[MANY];
+  static float value[2 * MANY];
+  static uint8_t active[2 * MANY];
+  static uint32_t document[2], row[2] = {0, 1};
+  static int64_t start[3] = {0, MANY, 2 * MANY}, first[2] = {0, 2};
+  uint32_t out[3];
+  for (uint32_t i = 0; i < 2 * MANY; ++i) {
+    id[i] = i % MANY;
+    active[i] = 1;
+    fired[i % MANY] = 2;
+  }
+  fired[0] = 1; /* so that its lift is higher, which is not asked */
+  Corpus corpus = {.start = start, .document = document, .parent = id, .value = value};
+  corpus.active = active;
+  corpus.piece = 1;
+  const EvidenceChildren children = {1, first, row, value};
+  const EvidenceSource source = {2, 2 * MANY, MANY, read_two, &corpus};
+  const EvidenceSuggest job = {&children, &source, fired, 1, 3, 0};
+  CU_ASSERT(evidence_suggest(&job, out) == OK);
+  CU_ASSERT(out[0] == 0 && out[1] == 1 && out[2] == 2);
+}
+
+/* Frequencies 1 to PARENTS: others must be of the same quarter octave. */
+static void test_matched_parents_have_the_frequency_of_the_chosen(void) {
+  enum { MANY = 4000, CHOSEN = 50 };
+  static uint32_t fired[MANY], chosen[CHOSEN], out[CHOSEN * 16], again[CHOSEN * 16];
+  for (uint32_t p = 0; p < MANY; ++p) {
+    fired[p] = (p * 7919u) % MANY;
+  }
+  for (uint32_t c = 0; c < CHOSEN; ++c) {
+    chosen[c] = c == 7 ? LOOKUP_NONE : c * 61;
+  }
+  EvidenceMatched job = {CHOSEN, 100, chosen, MANY, fired, random_key(3, "matched", "a"), 16};
+  CU_ASSERT(evidence_matched(&job, out) == OK);
+  int64_t wrong = 0, full = 0;
+  for (int64_t c = 0; c < CHOSEN; ++c) {
+    for (int64_t j = 0; j < 16; ++j) {
+      const uint32_t id = out[c * 16 + j];
+      if (id == LOOKUP_NONE) {
+        continue;
+      }
+      const double ratio = (double)fired[id] / (double)fired[chosen[c]];
+      wrong += id == chosen[c] || ratio > 1.1893 || ratio < 1 / 1.1893;
+      for (int64_t k = 0; k < j; ++k) {
+        wrong += out[c * 16 + k] == id;
+      }
+      full += j == 15;
+    }
+  }
+  CU_ASSERT(wrong == 0 && full >= CHOSEN - 10);
+  CU_ASSERT(chosen[0] == 0 && fired[0] == 0 && out[0] == LOOKUP_NONE); /* never fires */
+  CU_ASSERT(out[7 * 16] == LOOKUP_NONE);
+  job.first = 110; /* the same children by another rank: the same draws */
+  job.children = CHOSEN - 10;
+  job.chosen = chosen + 10;
+  CU_ASSERT(evidence_matched(&job, again) == OK);
+  CU_ASSERT(memcmp(again, out + 160, (CHOSEN - 10) * 16 * sizeof *out) == 0);
+  chosen[20] = MANY;
+  CU_ASSERT(evidence_matched(&job, again) == ERR_FORMAT);
+}
+
+static void test_small_bins_give_all_others(void) {
+  const uint32_t fired[] = {8, 9, 100, 8, 0, 10, 17}, chosen[] = {1, 2};
+  uint32_t out[2 * 3];
+  const EvidenceMatched job = {2, 0, chosen, 7, fired, 5, 3};
+  CU_ASSERT(evidence_matched(&job, out) == OK);
+  CU_ASSERT(out[0] + out[1] == 0 + 3 && out[0] != out[1] && out[2] == LOOKUP_NONE);
+  CU_ASSERT(out[3] == LOOKUP_NONE); /* 10 > 8 * 2^(1/4); 100 is alone */
+}
+
+static void test_ranks_count_ties_against_the_chosen(void) {
+  const uint32_t candidate[] = {4, LOOKUP_NONE, 6, 7};
+  EvidenceSums narrow[] = {{5, 0, 0}, {0, 0, 0}, {3, 0, 0}, {0, 0, 0}};
+  const Evidence evidence = {
+      .children = 1, .candidates = 4, .candidate = candidate, .narrow = narrow};
+  int64_t others;
+  CU_ASSERT(evidence_rank(&evidence, 0, 6, &others) == 1 && others == 3);
+  CU_ASSERT(evidence_rank(&evidence, 0, 5, &others) == 2);
+  CU_ASSERT(evidence_rank(&evidence, 0, 0, &others) == 4);
+}
+
+/* Two rows of one entry each, spoiled in one way. */
+typedef struct Spoiled {
+  uint32_t document[2], id[2], row[2], candidate[2];
+  int64_t start[3], rows, first;
+} Spoiled;
+
+static Status read_spoiled(void *context, int64_t first, EvidenceChunk *chunk) {
+  static const float VALUE[2] = {1, 1};
+  static const uint8_t ACTIVE_TOO[2] = {1, 1};
+  const Spoiled *one = context;
+  *chunk =
+      (EvidenceChunk){one->first, one->rows, one->document, one->start, one->id, VALUE, ACTIVE_TOO};
+  return first == 0 ? OK : RAISE(ERR_FILE, "read beyond the end");
+}
+
+static Status count_spoiled(Spoiled *one) {
+  static const float VALUE[2] = {1, 1};
+  static const int64_t FIRST[2] = {0, 2};
+  const EvidenceChildren children = {1, FIRST, one->row, VALUE};
+  const EvidenceSource source = {2, 2, 3, read_spoiled, one};
+  Evidence evidence;
+  const Status status = evidence_count(&evidence, &children, &source, one->candidate, 2);
+  evidence_close(&evidence);
+  return status;
 }
 
 static void test_wrong_codes_are_refused(void) {
-  const uint32_t none[K * CHILDREN] = {0}, child[2] = {0, CHILDREN}, parent[2] = {0, PARENTS};
-  const uint8_t active[2] = {1, 1};
-  const int64_t start[3] = {0, 1, 2}, up[2] = {0, 1}, down[2] = {1, 0};
-  const uint32_t fine[2] = {0, 1};
-  const struct {
-    const int64_t *document;
-    const uint32_t *child, *parent;
-  } cases[] = {{down, fine, fine}, {up, child, fine}, {up, fine, parent}};
-  for (int64_t i = 0; i < 3; ++i) {
-    Evidence evidence;
-    const EvidenceRows rows = {
-        2, cases[i].document, {start, cases[i].child, active}, {start, cases[i].parent, active}};
-    CU_ASSERT(evidence_open(&evidence, ranks(), CHILDREN, PARENTS, none, K) == OK);
-    CU_ASSERT(evidence_count(&evidence, &rows) == ERR_FORMAT);
-    evidence_close(&evidence);
+  const Spoiled fine = {{4, 5}, {0, 2}, {0, 1}, {1, LOOKUP_NONE}, {7, 8, 9}, 2, 0};
+  Spoiled cases[8];
+  for (int i = 0; i < 8; ++i) {
+    cases[i] = fine;
   }
+  cases[0].document[1] = 3;
+  cases[1].id[1] = 3;
+  cases[2].row[0] = 1;    /* a row twice */
+  cases[3].row[1] = 2;    /* a row beyond the corpus */
+  cases[4].start[1] = 10; /* a row that ends before it begins */
+  cases[5].rows = 3;      /* more rows than there are */
+  cases[6].first = 1;     /* not the rows asked for */
+  cases[7].rows = 0;
+  Spoiled good = fine;
+  CU_ASSERT(count_spoiled(&good) == OK);
+  for (int i = 0; i < 8; ++i) {
+    CU_ASSERT(count_spoiled(&cases[i]) == ERR_FORMAT);
+  }
+  cases[0] = fine;
+  cases[0].rows = 1;
+  CU_ASSERT(count_spoiled(&cases[0]) == ERR_FILE); /* what the source fails with */
 }
 
-static void test_candidates_outside_are_refused(void) {
-  static uint32_t candidate[K * CHILDREN];
-  candidate[0] = PARENTS;
-  Evidence evidence;
-  const Status status = evidence_open(&evidence, ranks(), CHILDREN, PARENTS, candidate, K);
-  const bool is_empty = shard_count(lookup_own(ranks(), CHILDREN)) == 0;
-  CU_ASSERT(status == (is_empty ? OK : ERR_FORMAT));
-  evidence_close(&evidence);
-}
-
-static void test_ranks_without_children_count_parents(void) {
-  Evidence evidence;
-  const uint32_t candidate[1] = {0}, id[2] = {0, 0};
-  const uint8_t active[2] = {1, 0};
-  const int64_t start[3] = {0, 1, 2}, document[2] = {0, 0};
-  const EvidenceRows rows = {2, document, {start, id, active}, {start, id, active}};
-  int64_t narrow = -1, wide = -1;
-  CU_ASSERT(evidence_open(&evidence, ranks(), 1, 1, candidate, 1) == OK);
-  CU_ASSERT(evidence_count(&evidence, &rows) == OK);
-  evidence_end(&evidence);
-  CU_ASSERT(evidence_of_parents(ranks(), &evidence, &narrow, &wide) == OK);
-  if (shard_count(evidence.own) == 1) {
-    CU_ASSERT(narrow == 1 && wide == 2 && evidence.fired[0] == 1);
-    CU_ASSERT(evidence.narrow[0].both == 1 && evidence.wide[0].both == 1);
-  }
-  evidence_close(&evidence);
+static void test_wrong_candidates_are_refused(void) {
+  Spoiled one = {{4, 5}, {0, 2}, {0, 1}, {3, LOOKUP_NONE}, {7, 8, 9}, 2, 0};
+  CU_ASSERT(count_spoiled(&one) == ERR_FORMAT);
+  one.candidate[0] = one.candidate[1] = 2;
+  CU_ASSERT(count_spoiled(&one) == ERR_FORMAT);
 }
 
 static const CheckFact FACTS[] = {
     {"counts equal naive loops", test_counts_equal_naive_loops},
     {"children are counted by document", test_children_are_counted_by_document},
-    {"pieces do not matter", test_pieces_do_not_matter},
-    {"parents are counted once over all ranks", test_parents_are_counted_once_over_all_ranks},
-    {"Wilson equals known intervals", test_wilson_equals_known_intervals},
-    {"documents that agree inside count once", test_documents_that_agree_inside_count_once},
-    {"even documents count every firing", test_even_documents_count_every_firing},
-    {"certainty counts documents", test_certainty_counts_documents},
-    {"too little is no number", test_too_little_is_no_number},
-    {"silent parents have no lift", test_silent_parents_have_no_lift},
-    {"verdicts need bound and lift", test_verdicts_need_bound_and_lift},
-    {"verdicts that depend on k are open", test_verdicts_that_depend_on_k_are_open},
+    {"masked cosines equal naive loops", test_masked_cosines_equal_naive_loops},
+    {"pieces and threads do not matter", test_pieces_and_threads_do_not_matter},
+    {"parents are counted", test_parents_are_counted},
+    {"suggestions are the best of all parents", test_suggestions_are_the_best_of_all_parents},
+    {"tiles do not matter to suggestions", test_tiles_do_not_matter_to_suggestions},
+    {"many common parents are all counted", test_many_common_parents_are_all_counted},
+    {"matched parents have the frequency of the chosen",
+     test_matched_parents_have_the_frequency_of_the_chosen},
+    {"small bins give all others", test_small_bins_give_all_others},
+    {"ranks count ties against the chosen", test_ranks_count_ties_against_the_chosen},
     {"wrong codes are refused", test_wrong_codes_are_refused},
-    {"candidates outside are refused", test_candidates_outside_are_refused},
-    {"ranks without children count parents", test_ranks_without_children_count_parents},
+    {"wrong candidates are refused", test_wrong_candidates_are_refused},
 };
 
 int main(int argc, char **argv) {

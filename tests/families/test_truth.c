@@ -49,20 +49,61 @@ static Shard own_of(const Analysis *analysis, int64_t dictionary) {
   return lookup_own(analysis->team, PLANTED_LATENTS[dictionary]);
 }
 
-static EvidenceCodes codes_of(const PlantedDictionary *one, int64_t row) {
-  return (EvidenceCodes){one->start + row, one->id + one->start[row],
-                         one->active + one->start[row]};
+/* Firings by feature of some children. */
+typedef struct Firings {
+  int64_t *start;
+  uint32_t *row;
+  float *value;
+} Firings;
+
+static EvidenceChildren firings_open(Firings *firings, const PlantedDictionary *one, Shard own) {
+  CU_ASSERT(MEMORY_NEW(&firings->start, shard_count(own) + 2, "starts") == OK);
+  CU_ASSERT(MEMORY_NEW(&firings->row, one->entries, "rows") == OK);
+  CU_ASSERT(MEMORY_NEW(&firings->value, one->entries, "values") == OK);
+  for (int pass = 0; pass < 2;
+       ++pass) { /* count into start[c + 2]; then fill, and start[c + 1] moves to c's end */
+    for (int64_t row = 0; row < PLANTED_ROWS; ++row) {
+      for (int64_t e = one->start[row]; e < one->start[row + 1]; ++e) {
+        const int64_t child = (int64_t)one->id[e] - own.first;
+        if (!one->active[e] || child < 0 || child >= shard_count(own)) {
+          continue;
+        }
+        const int64_t at = firings->start[child + 2 - pass]++;
+        if (pass == 1) {
+          firings->row[at] = (uint32_t)row;
+          firings->value[at] = one->value[e];
+        }
+      }
+    }
+    for (int64_t c = 0; pass == 0 && c <= shard_count(own); ++c) {
+      firings->start[c + 1] += firings->start[c];
+    }
+  }
+  return (EvidenceChildren){shard_count(own), firings->start, firings->row, firings->value};
 }
 
-static void count_all(Evidence *evidence, const PlantedDictionary *child,
-                      const PlantedDictionary *parent) {
-  for (int64_t row = 0; row < PLANTED_ROWS; row += PIECE) {
-    const EvidenceRows rows = {row + PIECE < PLANTED_ROWS ? PIECE : PLANTED_ROWS - row,
-                               planted()->document + row, codes_of(child, row),
-                               codes_of(parent, row)};
-    CU_ASSERT(evidence_count(evidence, &rows) == OK);
+static void firings_close(Firings *firings) {
+  MEMORY_FREE(firings->start);
+  MEMORY_FREE(firings->row);
+  MEMORY_FREE(firings->value);
+}
+
+static Status read_piece(void *context, int64_t first, EvidenceChunk *chunk) {
+  static uint32_t document[PIECE];
+  const PlantedDictionary *one = context;
+  const int64_t rows = first + PIECE < PLANTED_ROWS ? PIECE : PLANTED_ROWS - first;
+  for (int64_t row = 0; row < rows; ++row) {
+    document[row] = (uint32_t)planted()->document[first + row];
   }
-  evidence_end(evidence);
+  const int64_t from = one->start[first];
+  *chunk = (EvidenceChunk){first,
+                           rows,
+                           document,
+                           one->start + first,
+                           one->id + from,
+                           one->value + from,
+                           one->active + from};
+  return OK;
 }
 
 /* Candidates and cosines of the own children; the best child of each one's best parent. */
@@ -102,17 +143,35 @@ static void lists_close(Lists *lists) {
   MEMORY_FREE(lists->back_cosine);
 }
 
+static void count_all(Evidence *evidence, const PlantedDictionary *child, PlantedDictionary *parent,
+                      Shard own, const Lists *lists) {
+  Firings firings = {0};
+  int64_t *narrow = NULL, *wide = NULL;
+  const EvidenceSource source = {PLANTED_ROWS, parent->entries, parent->latents, read_piece,
+                                 parent};
+  const EvidenceChildren children = firings_open(&firings, child, own);
+  CU_ASSERT(evidence_count(evidence, &children, &source, lists->candidate, MOST) == OK);
+  CU_ASSERT(MEMORY_NEW(&narrow, parent->latents, "counts") == OK);
+  CU_ASSERT(MEMORY_NEW(&wide, parent->latents, "counts") == OK);
+  CU_ASSERT(evidence_fired(&source, (Shard){0, parent->latents}, narrow, wide) == OK);
+  for (int64_t i = 0; i < shard_count(own) * MOST; ++i) {
+    const uint32_t id = lists->candidate[i];
+    lists->narrow[i] = id == LOOKUP_NONE ? 0 : narrow[id];
+    lists->wide[i] = id == LOOKUP_NONE ? 0 : wide[id];
+  }
+  MEMORY_FREE(narrow);
+  MEMORY_FREE(wide);
+  firings_close(&firings);
+}
+
 static void judge_pair(Analysis *analysis, int pair) {
   const PlantedDictionary *child = &planted()->dictionaries[CHILD[pair]];
-  const PlantedDictionary *parent = &planted()->dictionaries[PARENT[pair]];
+  PlantedDictionary *parent = &planted()->dictionaries[PARENT[pair]];
   const Shard own = own_of(analysis, CHILD[pair]);
   Lists lists = {0};
   Evidence evidence;
   lists_open(&lists, child, parent, own);
-  CU_ASSERT(evidence_open(&evidence, analysis->team, child->latents, parent->latents,
-                          lists.candidate, MOST) == OK);
-  count_all(&evidence, child, parent);
-  CU_ASSERT(evidence_of_parents(analysis->team, &evidence, lists.narrow, lists.wide) == OK);
+  count_all(&evidence, child, parent, own, &lists);
   const VerdictInput input = {.evidence = &evidence,
                               .cosine = lists.cosine,
                               .cosine_centred = lists.cosine,
@@ -120,7 +179,8 @@ static void judge_pair(Analysis *analysis, int pair) {
                               .parent_narrow = lists.narrow,
                               .parent_wide = lists.wide,
                               .state = child->state + own.first,
-                              .best_child = lists.best_child};
+                              .best_child = lists.best_child,
+                              .first = own.first};
   CU_ASSERT(verdict_table(&analysis->tables[pair], &input, &RULES) == OK);
   evidence_close(&evidence);
   lists_close(&lists);
@@ -154,8 +214,9 @@ static void replicate(Analysis *analysis) {
           forest_counts(side == 0 ? &analysis->children[0] : &of_twin, p).all;
     }
   }
+  const uint8_t bin[64] = {0}; /* PLANTED_LATENTS[0] */
   metrics_replication(analysis->team, analysis->of_parent[0], analysis->of_parent[1],
-                      planted()->dictionaries[0].state + own.first, shard_count(own),
+                      planted()->dictionaries[0].state + own.first, bin, shard_count(own),
                       &analysis->replication);
   forest_clear(&of_twin);
 }

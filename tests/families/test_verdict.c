@@ -158,7 +158,7 @@ static void test_table_holds_the_chosen_parent_and_the_edges(void) {
   int64_t fired[] = {100, 20}, square[] = {500, 40}, documents[] = {20, 10};
   EvidenceSums sums[] = {{10, 10, 50}, {90, 410, 452}, {20, 40, 40}, {0, 0, 0}};
   const int64_t parents[] = {1000, 300, 50, 0};
-  const Evidence evidence = {.own = {0, 2},
+  const Evidence evidence = {.children = 2,
                              .candidates = 2,
                              .candidate = candidates,
                              .narrow = sums,
@@ -167,8 +167,8 @@ static void test_table_holds_the_chosen_parent_and_the_edges(void) {
                              .fired_square = square,
                              .documents = documents,
                              .rows = 10000};
-  const VerdictInput input = {&evidence, cosine,  centred, encoder,
-                              parents,   parents, state,   best_child};
+  const VerdictInput input = {&evidence, cosine, centred,    encoder, parents,
+                              parents,   state,  best_child, 0};
   VerdictTable table;
   CU_ASSERT(verdict_table(&table, &input, &RULES) == OK);
   CU_ASSERT(table.status[0] == CHILD_SPLIT && table.parent[0] == 7 && table.first_parent[0] == 4);
@@ -190,7 +190,7 @@ static void test_dead_children_have_no_edges_and_frequent_ones_are_dense(void) {
   int64_t fired[] = {101, 100}, square[] = {101, 100}, documents[] = {50, 50};
   EvidenceSums sums[2] = {{0}};
   const int64_t parents[2] = {0};
-  const Evidence evidence = {.own = {0, 2},
+  const Evidence evidence = {.children = 2,
                              .candidates = 1,
                              .candidate = candidates,
                              .narrow = sums,
@@ -199,8 +199,8 @@ static void test_dead_children_have_no_edges_and_frequent_ones_are_dense(void) {
                              .fired_square = square,
                              .documents = documents,
                              .rows = 1000};
-  const VerdictInput input = {&evidence, cosine,  cosine, cosine,
-                              parents,   parents, state,  best_child};
+  const VerdictInput input = {&evidence, cosine, cosine,     cosine, parents,
+                              parents,   state,  best_child, 0};
   VerdictTable table;
   CU_ASSERT(verdict_table(&table, &input, &RULES) == OK);
   CU_ASSERT(table.status[0] == CHILD_DEAD && table.parent[0] == LOOKUP_NONE);

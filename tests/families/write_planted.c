@@ -162,6 +162,7 @@ static Status fill_codes(Archive *out, const PlantedDictionary *one, const ByFea
   const int64_t m = one->latents, firings = by->start[m];
   TRY(add(out, "", "row_start", ARCHIVE_I64, ROWS + 1, 0));
   TRY(add(out, "", "id", ARCHIVE_U32, one->entries, 0));
+  TRY(add(out, "", "value", ARCHIVE_F32, one->entries, 0));
   TRY(add(out, "", "active", ARCHIVE_U8, one->entries, 0));
   TRY(add(out, "", "feature_start", ARCHIVE_I64, m + 1, 0));
   TRY(add(out, "", "feature_row", ARCHIVE_U32, firings, 0));
@@ -175,6 +176,7 @@ static Status fill_codes(Archive *out, const PlantedDictionary *one, const ByFea
   TRY(archive_begin(out));
   TRY(put(out, "", "row_start", ROWS + 1, one->start));
   TRY(put(out, "", "id", one->entries, one->id));
+  TRY(put(out, "", "value", one->entries, one->value));
   TRY(put(out, "", "active", one->entries, one->active));
   TRY(put(out, "", "feature_start", m + 1, by->start));
   TRY(put(out, "", "feature_row", firings, by->row));

@@ -1,0 +1,146 @@
+#include "families_codes.h"
+
+#include "memory.h"
+
+enum { ROWS = 1 << 18, ENTRIES = 1 << 24 }; /* a chunk has at most so many, but a row at least */
+
+static Status check_start(const char *path, const char *name, const int64_t *start, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (start[i + 1] < start[i]) {
+      return RAISE(ERR_FORMAT, "%s: %s descends: run cleave-encode again", path, name);
+    }
+  }
+  return OK;
+}
+
+static Status make_room(FamiliesCodes *codes, int64_t entries) {
+  if (entries > codes->room) {
+    TRY(MEMORY_RESIZE(&codes->id, entries, "codes of rows"));
+    TRY(MEMORY_RESIZE(&codes->value, entries, "codes of rows"));
+    TRY(MEMORY_RESIZE(&codes->active, entries, "codes of rows"));
+    codes->room = entries;
+  }
+  return OK;
+}
+
+/* Where the rows begin, and how many of them a chunk holds. */
+static Status read_start(FamiliesCodes *codes, int64_t first, int64_t *rows) {
+  const int64_t left = codes->source.rows - first;
+  *rows = left < ROWS ? left : ROWS;
+  TRY(archive_read_here(codes->file, "/row_start", first, *rows + 1, codes->start));
+  TRY(check_start(archive_path(codes->file), "/row_start", codes->start, *rows));
+  while (*rows > 1 && codes->start[*rows] - codes->start[0] > ENTRIES) {
+    --*rows;
+  }
+  return OK;
+}
+
+static Status read_entries(FamiliesCodes *codes, int64_t rows) {
+  const int64_t from = codes->start[0], entries = codes->start[rows] - from;
+  TRY(make_room(codes, entries));
+  TRY(archive_read_here(codes->file, "/id", from, entries, codes->id));
+  TRY(archive_read_here(codes->file, "/value", from, entries, codes->value));
+  return archive_read_here(codes->file, "/active", from, entries, codes->active);
+}
+
+static Status read_documents(FamiliesCodes *codes, int64_t first, int64_t rows) {
+  if (codes->run->has_documents) {
+    return archive_read_here(codes->run->activations, "/document", first, rows, codes->document);
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    codes->document[row] = (uint32_t)((first + row) / FAMILIES_DOCUMENT);
+  }
+  return OK;
+}
+
+static Status read_chunk(void *context, int64_t first, EvidenceChunk *chunk) {
+  FamiliesCodes *codes = context;
+  int64_t rows = codes->chunk.rows;
+  if (rows == 0 || codes->chunk.first != first) {
+    codes->chunk.rows = 0;
+    TRY(read_start(codes, first, &rows));
+    TRY(read_entries(codes, rows));
+    TRY(read_documents(codes, first, rows));
+  }
+  codes->chunk = (EvidenceChunk){.first = first,
+                                 .rows = rows,
+                                 .document = codes->document,
+                                 .start = codes->start,
+                                 .id = codes->id,
+                                 .value = codes->value,
+                                 .active = codes->active};
+  *chunk = codes->chunk;
+  return OK;
+}
+
+static Status take_rows(FamiliesCodes *codes) {
+  const int64_t rows = codes->source.rows < ROWS ? codes->source.rows : ROWS;
+  TRY(MEMORY_NEW(&codes->start, rows + 1, "first codes of rows"));
+  return MEMORY_NEW(&codes->document, rows, "documents of rows");
+}
+
+Status families_codes_open(FamiliesCodes *codes, const FamiliesRun *run,
+                           const FamiliesDictionary *one) {
+  int64_t entries = 0;
+  *codes = (FamiliesCodes){.run = run, .file = one->codes};
+  TRY(archive_shape(one->codes, "/id", ARCHIVE_U32, 1, &entries));
+  codes->source = (EvidenceSource){.rows = run->rows,
+                                   .entries = entries,
+                                   .parents = one->latents,
+                                   .read = read_chunk,
+                                   .context = codes};
+  return team_agree(run->team, take_rows(codes));
+}
+
+void families_codes_close(FamiliesCodes *codes) {
+  MEMORY_FREE(codes->start);
+  MEMORY_FREE(codes->id);
+  MEMORY_FREE(codes->document);
+  MEMORY_FREE(codes->value);
+  MEMORY_FREE(codes->active);
+}
+
+static Status make_firings_room(FamiliesFirings *firings, int64_t count) {
+  if (count > firings->room) {
+    TRY(MEMORY_RESIZE(&firings->row, count, "rows of features"));
+    TRY(MEMORY_RESIZE(&firings->value, count, "activations of features"));
+    firings->room = count;
+  }
+  return OK;
+}
+
+static Status read_firings_start(FamiliesFirings *firings, const FamiliesDictionary *one,
+                                 Shard of) {
+  const int64_t features = shard_count(of);
+  if (features + 1 > firings->room_features) {
+    TRY(MEMORY_RESIZE(&firings->start, features + 1, "first firings of features"));
+    firings->room_features = features + 1;
+  }
+  if (features == 0) {
+    firings->start[0] = 0;
+    return OK;
+  }
+  TRY(archive_read_here(one->codes, "/feature_start", of.first, features + 1, firings->start));
+  return check_start(archive_path(one->codes), "/feature_start", firings->start, features);
+}
+
+Status families_firings_read(FamiliesFirings *firings, const FamiliesDictionary *one, Shard of) {
+  TRY(read_firings_start(firings, one, of));
+  const int64_t from = firings->start[0], count = firings->start[shard_count(of)] - from;
+  TRY(make_firings_room(firings, count));
+  if (count > 0) {
+    TRY(archive_read_here(one->codes, "/feature_row", from, count, firings->row));
+    TRY(archive_read_here(one->codes, "/feature_value", from, count, firings->value));
+  }
+  firings->children = (EvidenceChildren){.count = shard_count(of),
+                                         .start = firings->start,
+                                         .row = firings->row,
+                                         .value = firings->value};
+  return OK;
+}
+
+void families_firings_close(FamiliesFirings *firings) {
+  MEMORY_FREE(firings->start);
+  MEMORY_FREE(firings->row);
+  MEMORY_FREE(firings->value);
+}
