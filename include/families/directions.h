@@ -16,11 +16,12 @@ typedef enum DirectionState {
 
 enum { DIRECTION_DEAD_ROWS = 10000000 };
 
-/** This rank's rows of one dictionary. Every rank owns whole latent blocks, as in training; with
- *  more ranks than blocks some own none. */
+/** This rank's rows of one dictionary, or of a panel: a part of it that is in memory for a while.
+ *  Every rank owns whole latent blocks, as in training; with more ranks than blocks some own none. */
 typedef struct Directions {
   int64_t latents, width; /* of the whole dictionary */
-  Shard own;              /* this rank's latents */
+  Shard part;             /* the latents that all ranks hold together */
+  Shard own;              /* this rank's of them */
   float *rows;            /* [own, width] */
   uint8_t *state;         /* [own] DirectionState */
   uint8_t *is_left_out;   /* [own] 1: dead */
@@ -36,6 +37,10 @@ DirectionState directions_state(double square, int64_t firings, int64_t seen);
  *  fails   ERR_MEMORY */
 Status directions_open(Directions *directions, const Team *team, int64_t latents,
                        int64_t width) MUST_USE;
+/** The same for a panel.
+ *  part    in      begins and ends at a latent block, or at the end of the dictionary */
+Status directions_open_part(Directions *directions, const Team *team, int64_t latents,
+                            int64_t width, Shard part) MUST_USE;
 /** ranks local */
 void directions_clear(Directions *directions);
 
@@ -52,7 +57,7 @@ void directions_judge(Directions *directions, const int64_t *firings, int64_t se
  *  ranks   local
  *  state   in      [own] */
 void directions_adopt(Directions *directions, const uint8_t *state);
-/** How many latents have a state, over all ranks.
+/** How many latents of the part have a state, over all ranks.
  *  ranks   collective */
 int64_t directions_count(Team *team, const Directions *directions, DirectionState state);
 

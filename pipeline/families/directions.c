@@ -6,22 +6,36 @@
 #include "dense.h"
 #include "exchange.h"
 #include "memory.h"
+#include "threads.h"
 
 Shard directions_shard(int64_t latents, int rank, int size) {
   return shard_of(latents, shard_latent_block(latents), rank, size);
 }
 
-Status directions_open(Directions *directions, const Team *team, int64_t latents, int64_t width) {
+static Shard own_of_part(const Team *team, int64_t latents, Shard part) {
+  const int64_t block = shard_latent_block(latents);
+  ASSERT(part.first % block == 0 && (part.past % block == 0 || part.past == latents));
+  const Shard own = shard_of(shard_count(part), block, team->rank, team->size);
+  return (Shard){part.first + own.first, part.first + own.past};
+}
+
+Status directions_open_part(Directions *directions, const Team *team, int64_t latents,
+                            int64_t width, Shard part) {
   memset(directions, 0, sizeof(*directions));
   directions->latents = latents;
   directions->width = width;
-  directions->own = directions_shard(latents, team->rank, team->size);
+  directions->part = part;
+  directions->own = own_of_part(team, latents, part);
   const int64_t count = shard_count(directions->own);
   TRY(MEMORY_NEW(&directions->rows, count * width, "rows of a dictionary"));
   TRY(MEMORY_NEW(&directions->state, count, "states of latents"));
   TRY(MEMORY_NEW(&directions->is_left_out, count, "dead latents"));
   memset(directions->state, DIRECTION_ALIVE, (size_t)count);
   return OK;
+}
+
+Status directions_open(Directions *directions, const Team *team, int64_t latents, int64_t width) {
+  return directions_open_part(directions, team, latents, width, (Shard){0, latents});
 }
 
 void directions_clear(Directions *directions) {
@@ -75,14 +89,33 @@ static bool unit_row(float *row, int64_t width) {
   return isfinite(norm);
 }
 
-Status directions_unit(Directions *directions, const char *place) {
-  for (int64_t i = 0; i < shard_count(directions->own); i++) {
+/** Rows in units of work. */
+enum { UNIT_ROWS = 1024 };
+
+typedef struct Scaling {
+  const Directions *directions;
+  const char *place;
+} Scaling;
+
+static Status unit_rows(int64_t unit, int thread, void *context) {
+  const Scaling *scaling = context;
+  const Directions *directions = scaling->directions;
+  (void)thread;
+  const int64_t own = shard_count(directions->own);
+  const int64_t past = (unit + 1) * UNIT_ROWS < own ? (unit + 1) * UNIT_ROWS : own;
+  for (int64_t i = unit * UNIT_ROWS; i < past; i++) {
     if (!unit_row(directions->rows + i * directions->width, directions->width)) {
-      return RAISE(ERR_NUMERIC, "%s: the row of latent %lld is not finite", place,
+      return RAISE(ERR_NUMERIC, "%s: the row of latent %lld is not finite", scaling->place,
                    (long long)(directions->own.first + i));
     }
   }
   return OK;
+}
+
+Status directions_unit(Directions *directions, const char *place) {
+  Scaling scaling = {directions, place};
+  const int64_t own = shard_count(directions->own);
+  return threads_run((own + UNIT_ROWS - 1) / UNIT_ROWS, unit_rows, &scaling);
 }
 
 void directions_centre(Directions *directions, const float *mean) {

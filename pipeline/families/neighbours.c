@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "dense.h"
-#include "exchange.h"
+#include "lookup.h"
 #include "memory.h"
+#include "ring.h"
 #include "screen.h"
 #include "threads.h"
 
@@ -30,230 +31,185 @@ void neighbours_unpack(const Neighbours *neighbours, uint32_t *ids, float *cosin
   }
 }
 
-/** The block of parents that is here now. Before the first turn it is this rank's own, borrowed;
- *  later ones arrive in two buffers in turn. A block's lists of children travel with it and are
- *  home after a whole round. */
-typedef struct Ring {
-  Team *team;
-  const Directions *parent;
-  int turn;                   /* 0 .. team size - 1 */
-  Shard here;                 /* whose rows are here */
-  const float *rows;          /* [here, width] */
-  const uint8_t *is_left_out; /* [here] */
-  Neighbours lists;           /* of the rows here; keys NULL when none travel */
-  float *row_buffer[2];       /* [largest block, width] */
-  uint8_t *flag_buffer[2];
-  Neighbours list_buffer[2];
-} Ring;
-
-static void ring_clear(Ring *ring) {
-  for (int i = 0; i < 2; i++) {
-    MEMORY_FREE(ring->row_buffer[i]);
-    MEMORY_FREE(ring->flag_buffer[i]);
-    neighbours_clear(&ring->list_buffer[i]);
-  }
-}
-
-static Shard ring_shard(const Ring *ring, int turn) {
-  const int size = ring->team->size;
-  return directions_shard(ring->parent->latents, (ring->team->rank - turn + size) % size, size);
-}
-
-/** Rows of the largest block: rank 0's, under any dealing. */
-static int64_t ring_most(const Team *team, const Directions *parent) {
-  return shard_count(directions_shard(parent->latents, 0, team->size));
-}
-
-static Status ring_take(Ring *ring, int64_t most) {
-  const int64_t rows = ring_most(ring->team, ring->parent);
-  for (int i = 0; i < 2 && ring->team->size > 1; i++) {
-    TRY(MEMORY_NEW(&ring->row_buffer[i], rows * ring->parent->width, "rows of the ring"));
-    TRY(MEMORY_NEW(&ring->flag_buffer[i], rows, "states of the ring"));
-    if (most > 0) {
-      TRY(neighbours_open(&ring->list_buffer[i], rows, most));
-    }
-  }
-  return OK;
-}
-
-static Status ring_open(Ring *ring, Team *team, const Directions *parent, Neighbours *lists) {
-  *ring = (Ring){.team = team,
-                 .parent = parent,
-                 .here = parent->own,
-                 .rows = parent->rows,
-                 .is_left_out = parent->is_left_out};
-  if (lists != NULL) {
-    ring->lists = *lists;
-  }
-  const Status status = team_agree(team, ring_take(ring, lists == NULL ? 0 : lists->most));
-  if (status != OK) {
-    ring_clear(ring);
-  }
-  return status;
-}
-
-static void ring_pass(Ring *ring, const void *send, int64_t from, void *receive, int64_t to,
-                      size_t size) {
-  exchange_ring(ring->team, send, from * (int64_t)size, receive, to * (int64_t)size);
-}
-
-static void ring_pass_lists(Ring *ring, const Neighbours *to, int64_t sent, int64_t got) {
-  const int64_t most = ring->lists.most;
-  ring_pass(ring, ring->lists.keys, sent * most, to->keys, got * most, sizeof(*to->keys));
-  ring_pass(ring, ring->lists.counts, sent, to->counts, got, sizeof(*to->counts));
-}
-
-/** Hand the block on and take the next one; false after a whole round. */
-static bool ring_turn(Ring *ring) {
-  if (ring->turn + 1 >= ring->team->size) {
-    return false;
-  }
-  const int buffer = ring->turn % 2;
-  const Shard next = ring_shard(ring, ring->turn + 1);
-  const int64_t sent = shard_count(ring->here);
-  const int64_t got = shard_count(next);
-  const int64_t width = ring->parent->width;
-  ring_pass(ring, ring->rows, sent * width, ring->row_buffer[buffer], got * width, sizeof(float));
-  ring_pass(ring, ring->is_left_out, sent, ring->flag_buffer[buffer], got, sizeof(uint8_t));
-  if (ring->lists.keys != NULL) {
-    ring_pass_lists(ring, &ring->list_buffer[buffer], sent, got);
-    ring->lists = ring->list_buffer[buffer];
-  }
-  ring->rows = ring->row_buffer[buffer];
-  ring->is_left_out = ring->flag_buffer[buffer];
-  ring->here = next;
-  ring->turn++;
-  return true;
-}
-
-/** The lists' last step: from the last rank that saw a block back to its owner. */
-static void ring_home(Ring *ring, const Neighbours *lists) {
-  if (ring->team->size > 1 && ring->lists.keys != NULL) {
-    ring_pass_lists(ring, lists, shard_count(ring->here), lists->count);
-  }
-}
-
-static void sort_lists(const Neighbours *lists) {
-  for (int64_t i = 0; i < lists->count; i++) {
-    SelectKey *keys = lists->keys + i * lists->most;
-    select_sort(keys, lists->counts[i]);
-    for (int64_t j = lists->counts[i]; j < lists->most; j++) {
+void neighbours_sort(Neighbours *neighbours) {
+  for (int64_t i = 0; i < neighbours->count; i++) {
+    SelectKey *keys = neighbours->keys + i * neighbours->most;
+    select_sort(keys, neighbours->counts[i]);
+    for (int64_t j = neighbours->counts[i]; j < neighbours->most; j++) {
       keys[j] = 0;
     }
   }
 }
 
-/** One search. Children meet the parents that are here in panels, so that progress shows. */
-enum { PANEL_ROWS = 16384 };
-
+/** One panel on its way through all parents. */
 typedef struct Search {
-  Ring ring;
-  const Directions *child;
-  const Neighbours *parents;
+  const NeighboursJob *job;
+  ScreenRoom room;
   double *child_norm; /* [own children] */
-  double *norm;       /* [largest block of parents] of the block that is here */
-  bool is_own;        /* a dictionary with itself */
-  NeighboursWatch *watch;
-  int64_t begun; /* watch->done before this search */
+  double *norm;       /* [rows] of the block that is here, grown as needed */
+  int64_t norms;      /* that `norm` has place for */
+  Shard own;          /* inside one dictionary: the panel, else empty */
 } Search;
 
-static Status screen_panel(const Search *search, int64_t first, int64_t count) {
-  const Ring *ring = &search->ring;
-  const Directions *child = search->child;
-  const int64_t most = search->parents->most;
-  const ScreenJob job = {.query = {.rows = child->rows + first * child->width,
-                                   .norm = search->child_norm + first,
-                                   .count = count,
-                                   .first_id = child->own.first + first,
-                                   .is_left_out = child->is_left_out + first},
-                         .base = {.rows = ring->rows,
-                                  .norm = search->norm,
-                                  .count = shard_count(ring->here),
-                                  .first_id = ring->here.first,
-                                  .is_left_out = ring->is_left_out},
-                         .width = child->width,
-                         .k = most,
-                         .floor = -2,
-                         .keys = search->parents->keys + first * most,
-                         .counts = search->parents->counts + first,
-                         .back_keys = ring->lists.keys,
-                         .back_counts = ring->lists.counts,
-                         .skip_equal_ids = search->is_own};
-  return screen_run(&job);
+/** Rows [first, past) of a block. */
+static RingBlock cut_block(const RingBlock *block, int64_t width, Shard cut) {
+  const int64_t first = cut.first > block->here.first ? cut.first : block->here.first;
+  const int64_t past = cut.past < block->here.past ? cut.past : block->here.past;
+  const int64_t skip = first - block->here.first;
+  RingBlock part = *block;
+  if (first >= past) {
+    part.here = (Shard){first, first};
+    return part;
+  }
+  part.here = (Shard){first, past};
+  part.rows += skip * width;
+  part.is_left_out += skip;
+  if (part.lists.keys != NULL) {
+    part.lists.keys += skip * part.lists.most;
+    part.lists.counts += skip;
+  }
+  return part;
 }
 
-/** What rank 0 has done of its share stands for all. */
-static void show_progress(const Search *search, int64_t children) {
-  NeighboursWatch *watch = search->watch;
-  const Ring *ring = &search->ring;
-  if (watch != NULL && search->parents->count > 0) {
-    const double turns = ring->turn + (double)children / (double)search->parents->count;
-    const double pairs = (double)search->child->latents * (double)ring->parent->latents;
-    watch->done = search->begun + (int64_t)(pairs * turns / ring->team->size);
+/** The screen is quicker where it need not ask. */
+static const uint8_t *left_out_of(const uint8_t *is_left_out, int64_t count) {
+  return count > 0 && memchr(is_left_out, 1, (size_t)count) != NULL ? is_left_out : NULL;
+}
+
+static Status fit_norms(Search *search, int64_t count) {
+  if (count > search->norms) {
+    MEMORY_FREE(search->norm);
+    search->norms = 0;
+    TRY(MEMORY_NEW(&search->norm, count, "norms of parents"));
+    search->norms = count;
+  }
+  return OK;
+}
+
+static Status screen_part(Search *search, const RingBlock *part, bool is_own) {
+  const NeighboursJob *job = search->job;
+  const Directions *child = job->child;
+  const int64_t count = shard_count(part->here);
+  TRY(fit_norms(search, count));
+  screen_norms(part->rows, count, child->width, search->norm);
+  const ScreenJob screen = {
+      .query = {.rows = child->rows,
+                .norm = search->child_norm,
+                .count = job->parents->count,
+                .first_id = child->own.first,
+                .is_left_out = left_out_of(child->is_left_out, job->parents->count)},
+      .base = {.rows = part->rows,
+               .norm = search->norm,
+               .count = count,
+               .first_id = part->here.first,
+               .is_left_out = left_out_of(part->is_left_out, count)},
+      .width = child->width,
+      .k = job->parents->most,
+      .floor = -2,
+      .keys = job->parents->keys,
+      .counts = job->parents->counts,
+      .back_keys = is_own ? NULL : part->lists.keys,
+      .back_counts = is_own ? NULL : part->lists.counts,
+      .skip_equal_ids = is_own,
+      .room = &search->room};
+  return screen_run(&screen);
+}
+
+/** Every rank sees every block, so what one has done stands for all. */
+static void show_progress(const Search *search, int64_t rows) {
+  NeighboursWatch *watch = search->job->watch;
+  if (watch != NULL) {
+    watch->done += shard_count(search->job->child->part) * rows;
     progress_step(watch->bar, watch->done);
   }
 }
 
-static Status screen_here(const Search *search) {
-  const Ring *ring = &search->ring;
-  const int64_t children = search->parents->count;
-  screen_norms(ring->rows, shard_count(ring->here), search->child->width, search->norm);
-  for (int64_t first = 0; first < children; first += PANEL_ROWS) {
-    const int64_t left = children - first;
-    const int64_t count = left < PANEL_ROWS ? left : PANEL_ROWS;
-    TRY(screen_panel(search, first, count));
-    show_progress(search, first + count);
+static Status meet_block(const RingBlock *block, void *context) {
+  Search *search = context;
+  const NeighboursJob *job = search->job;
+  const int64_t width = job->child->width;
+  const Shard rest = {search->own.past, job->parent->latents};
+  const RingBlock own = cut_block(block, width, search->own);
+  const RingBlock others = cut_block(block, width, rest);
+  if (shard_count(own.here) > 0) {
+    TRY(screen_part(search, &own, true));
+  }
+  if (shard_count(others.here) > 0) {
+    TRY(screen_part(search, &others, false));
+  }
+  if (job->sample != NULL) {
+    TRY(sample_add(job->sample, job->child, job->parent->latents, block->here, block->rows,
+                   block->is_left_out));
+  }
+  show_progress(search, shard_count(own.here) + shard_count(others.here));
+  return OK;
+}
+
+static Status meet(Team *team, const NeighboursJob *job, Shard own) {
+  const Directions *child = job->child;
+  Search search = {.job = job, .own = own};
+  ASSERT(child->width == job->parent->width);
+  ASSERT(job->parents->count == shard_count(child->own));
+  TRY_NEW(team, &search.child_norm, job->parents->count, "norms of children");
+  screen_norms(child->rows, job->parents->count, child->width, search.child_norm);
+  const Status status = ring_run(team, job->parent, job->children, meet_block, &search);
+  MEMORY_FREE(search.child_norm);
+  MEMORY_FREE(search.norm);
+  screen_room_clear(&search.room);
+  return status;
+}
+
+Status neighbours_meet(Team *team, const NeighboursJob *job) {
+  return meet(team, job, (Shard){0, 0});
+}
+
+Status neighbours_meet_own(Team *team, const NeighboursJob *job) {
+  ASSERT(job->child->latents == job->parent->latents);
+  return meet(team, job, job->child->part);
+}
+
+static Status list_own(const Directions *panel, uint32_t **ids) {
+  const int64_t count = shard_count(panel->own);
+  TRY(MEMORY_NEW(ids, count, "ids of a panel"));
+  for (int64_t i = 0; i < count; i++) {
+    (*ids)[i] = (uint32_t)(panel->own.first + i);
   }
   return OK;
 }
 
-static Status search_take(Search *search) {
-  const Directions *child = search->child;
-  const int64_t children = shard_count(child->own);
-  const int64_t most = ring_most(search->ring.team, search->ring.parent);
-  TRY(MEMORY_NEW(&search->child_norm, children, "norms of children"));
-  screen_norms(child->rows, children, child->width, search->child_norm);
-  return MEMORY_NEW(&search->norm, most, "norms of parents");
-}
-
-static Status go_round(Search *search) {
-  TRY_ALL(search->ring.team, search_take(search));
-  do {
-    TRY_ALL(search->ring.team, screen_here(search));
-  } while (ring_turn(&search->ring));
-  return OK;
-}
-
-static Status find(Search *search, Team *team, const Directions *parent, Neighbours *children) {
-  ASSERT(search->child->width == parent->width);
-  ASSERT(search->parents->count == shard_count(search->child->own));
-  search->begun = search->watch != NULL ? search->watch->done : 0;
-  TRY(ring_open(&search->ring, team, parent, children));
-  const Status status = go_round(search);
+Status neighbours_take(Team *team, const Directions *panel, const Neighbours *whole,
+                       Neighbours *out) {
+  const size_t row = (size_t)whole->most * sizeof(*whole->keys);
+  uint32_t *ids = NULL;
+  ASSERT(out->count == shard_count(panel->own) && out->most == whole->most);
+  TRY_OWN(team, &ids, list_own(panel, &ids));
+  Status status = lookup_items(team, panel->latents, whole->keys, row, ids, out->count, out->keys);
   if (status == OK) {
-    sort_lists(search->parents);
+    status = lookup_items(team, panel->latents, whole->counts, sizeof(*whole->counts), ids,
+                          out->count, out->counts);
   }
-  if (status == OK && children != NULL) {
-    ring_home(&search->ring, children);
-    sort_lists(children);
-  }
-  MEMORY_FREE(search->child_norm);
-  MEMORY_FREE(search->norm);
-  ring_clear(&search->ring);
+  MEMORY_FREE(ids);
   return status;
 }
 
 Status neighbours_find(Team *team, const Directions *child, const Directions *parent,
                        Neighbours *parents, Neighbours *children, NeighboursWatch *watch) {
-  ASSERT(children->count == shard_count(parent->own) && children->most == parents->most);
-  Search search = {.child = child, .parents = parents, .watch = watch};
-  return find(&search, team, parent, children);
+  const NeighboursJob job = {
+      .child = child, .parent = parent, .parents = parents, .children = children, .watch = watch};
+  TRY(neighbours_meet(team, &job));
+  neighbours_sort(parents);
+  if (children != NULL) {
+    neighbours_sort(children);
+  }
+  return OK;
 }
 
 Status neighbours_find_own(Team *team, const Directions *rows, Neighbours *nearest,
                            NeighboursWatch *watch) {
-  Search search = {.child = rows, .parents = nearest, .watch = watch, .is_own = true};
-  return find(&search, team, rows, NULL);
+  const NeighboursJob job = {.child = rows, .parent = rows, .parents = nearest, .watch = watch};
+  TRY(neighbours_meet_own(team, &job));
+  neighbours_sort(nearest);
+  return OK;
 }
 
 enum { SCORE_ROWS = 64 }; /* children a unit of work */
@@ -261,7 +217,7 @@ enum { SCORE_ROWS = 64 }; /* children a unit of work */
 typedef struct Score {
   const Directions *child;
   const Neighbours *parents;
-  const Ring *ring;
+  const RingBlock *block;
   float *out;
 } Score;
 
@@ -270,7 +226,7 @@ static Status score_unit(int64_t unit, int thread, void *context) {
   (void)thread;
   const int64_t most = score->parents->most;
   const int64_t width = score->child->width;
-  const Shard here = score->ring->here;
+  const Shard here = score->block->here;
   const int64_t past = (unit + 1) * SCORE_ROWS;
   const int64_t stop = past < score->parents->count ? past : score->parents->count;
   for (int64_t i = unit * SCORE_ROWS; i < stop; i++) {
@@ -278,26 +234,24 @@ static Status score_unit(int64_t unit, int thread, void *context) {
       const int64_t id = select_id(score->parents->keys[i * most + j]);
       if (id >= here.first && id < here.past) {
         score->out[i * most + j] = dense_dot(score->child->rows + i * width,
-                                             score->ring->rows + (id - here.first) * width, width);
+                                             score->block->rows + (id - here.first) * width, width);
       }
     }
   }
   return OK;
 }
 
+static Status score_block(const RingBlock *block, void *context) {
+  Score *score = context;
+  score->block = block;
+  return threads_run((score->parents->count + SCORE_ROWS - 1) / SCORE_ROWS, score_unit, score);
+}
+
 Status neighbours_score(Team *team, const Directions *child, const Directions *parent,
                         const Neighbours *parents, float *out) {
-  Ring ring;
-  TRY(ring_open(&ring, team, parent, NULL));
   for (int64_t i = 0; i < parents->count * parents->most; i++) {
     out[i] = NAN;
   }
-  Score score = {.child = child, .parents = parents, .ring = &ring, .out = out};
-  const int64_t units = (parents->count + SCORE_ROWS - 1) / SCORE_ROWS;
-  Status status = OK;
-  do {
-    status = team_agree(team, threads_run(units, score_unit, &score));
-  } while (status == OK && ring_turn(&ring));
-  ring_clear(&ring);
-  return status;
+  Score score = {.child = child, .parents = parents, .out = out};
+  return ring_run(team, parent, NULL, score_block, &score);
 }

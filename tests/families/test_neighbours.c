@@ -4,9 +4,11 @@
 
 #include "check.h"
 #include "dense.h"
+#include "exchange.h"
 #include "memory.h"
 #include "neighbours.h"
 #include "random.h"
+#include "ring.h"
 #include "threads.h"
 
 enum { WIDTH = 48, MOST = 8, ROWS_MOST = 512 };
@@ -27,14 +29,19 @@ static void make_rows(float *rows, int64_t latents, const char *name) {
   }
 }
 
-static void open_rows(Directions *out, const Team *ranks, int64_t latents, const char *name) {
+static void open_part(Directions *out, const Team *ranks, int64_t latents, const char *name,
+                      Shard part) {
   static float rows[ROWS_MOST * WIDTH];
   make_rows(rows, latents, name);
-  CU_ASSERT_EQUAL(directions_open(out, ranks, latents, WIDTH), OK);
+  CU_ASSERT_EQUAL(directions_open_part(out, ranks, latents, WIDTH, part), OK);
   const int64_t count = shard_count(out->own);
   memcpy(out->rows, rows + out->own.first * WIDTH, (size_t)(count * WIDTH) * sizeof(float));
   directions_judge(out, NULL, 0);
   CU_ASSERT_EQUAL(directions_unit(out, "test"), OK);
+}
+
+static void open_rows(Directions *out, const Team *ranks, int64_t latents, const char *name) {
+  open_part(out, ranks, latents, name, (Shard){0, latents});
 }
 
 static void begin(void) {
@@ -102,6 +109,53 @@ static void test_both_ways_equal_naive_loops(void) {
   end();
 }
 
+/* Panel after panel of `rows` children, as many as there are. */
+static int64_t differences_in_panels(int64_t children, const Directions *parent, Neighbours *down,
+                                     int64_t rows, const Directions *whole[2]) {
+  int64_t wrong = 0;
+  for (int64_t first = 0; first < children; first += rows) {
+    const int64_t past = first + rows < children ? first + rows : children;
+    Directions panel;
+    Neighbours up;
+    open_part(&panel, &team, children, "child", (Shard){first, past});
+    CU_ASSERT_EQUAL(neighbours_open(&up, shard_count(panel.own), MOST), OK);
+    const NeighboursJob job = {.child = &panel, .parent = parent, .parents = &up, .children = down};
+    CU_ASSERT_EQUAL(neighbours_meet(&team, &job), OK);
+    neighbours_sort(&up);
+    wrong += differences(&up, panel.own, whole[0], whole[1], false);
+    neighbours_clear(&up);
+    directions_clear(&panel);
+  }
+  return wrong;
+}
+
+/* 300 latents come in blocks of 18. */
+static void test_panels_and_blocks_change_nothing(void) {
+  begin();
+  Directions parent, whole_child, whole_parent;
+  const Team self = alone();
+  open_rows(&parent, &team, 130, "parent");
+  open_rows(&whole_child, &self, 300, "child");
+  open_rows(&whole_parent, &self, 130, "parent");
+  const Directions *whole[2] = {&whole_child, &whole_parent};
+  for (int64_t rows = 18; rows <= 90; rows += 72) {
+    Neighbours down;
+    ring_set_rows(rows == 18 ? 7 : 1);
+    threads_set(2);
+    CU_ASSERT_EQUAL(neighbours_open(&down, shard_count(parent.own), MOST), OK);
+    CU_ASSERT_EQUAL(differences_in_panels(300, &parent, &down, rows, whole), 0);
+    neighbours_sort(&down);
+    CU_ASSERT_EQUAL(differences(&down, parent.own, &whole_parent, &whole_child, false), 0);
+    neighbours_clear(&down);
+  }
+  ring_set_rows(0);
+  threads_set(1);
+  directions_clear(&parent);
+  directions_clear(&whole_child);
+  directions_clear(&whole_parent);
+  end();
+}
+
 static void test_ranks_without_rows_change_nothing(void) {
   begin();
   check_pair(7, 2);
@@ -136,6 +190,97 @@ static void test_own_neighbours_leave_out_the_row_itself_and_keep_its_double(voi
   neighbours_clear(&nearest);
   directions_clear(&rows);
   directions_clear(&whole);
+  end();
+}
+
+static int64_t own_panel(const Directions *rows, Neighbours *lists, Shard part,
+                         const Directions *whole, NeighboursWatch *watch) {
+  Directions panel;
+  Neighbours nearest;
+  open_part(&panel, &team, rows->latents, "own", part);
+  CU_ASSERT_EQUAL(neighbours_open(&nearest, shard_count(panel.own), MOST), OK);
+  CU_ASSERT_EQUAL(neighbours_take(&team, &panel, lists, &nearest), OK);
+  const NeighboursJob job = {
+      .child = &panel, .parent = rows, .parents = &nearest, .children = lists, .watch = watch};
+  CU_ASSERT_EQUAL(neighbours_meet_own(&team, &job), OK);
+  neighbours_sort(&nearest);
+  const int64_t wrong = differences(&nearest, panel.own, whole, whole, true);
+  neighbours_clear(&nearest);
+  directions_clear(&panel);
+  return wrong;
+}
+
+/* 200 latents come in blocks of 12: four panels, three of which meet later rows. */
+static void test_own_neighbours_need_each_pair_once(void) {
+  begin();
+  Directions rows, whole;
+  Progress bar;
+  Neighbours lists;
+  const Team self = alone();
+  open_rows(&rows, &team, 200, "own");
+  open_rows(&whole, &self, 200, "own");
+  progress_open(&bar, &team, "test", "pairs", 200 * 200);
+  NeighboursWatch watch = {.bar = &bar};
+  ring_set_rows(11);
+  CU_ASSERT_EQUAL(neighbours_open(&lists, shard_count(rows.own), MOST), OK);
+  for (int64_t first = 0; first < 200; first += 60) {
+    const Shard part = {first, first + 60 < 200 ? first + 60 : 200};
+    CU_ASSERT_EQUAL(own_panel(&rows, &lists, part, &whole, &watch), 0);
+  }
+  ring_set_rows(0);
+  CU_ASSERT_EQUAL(watch.done, 60 * 200 + 60 * 140 + 60 * 80 + 20 * 20);
+  neighbours_clear(&lists);
+  directions_clear(&rows);
+  directions_clear(&whole);
+  end();
+}
+
+/* The sample's pairs by loops over whole dictionaries. */
+static void naive_sample(Sample *sample, const Directions *child, const Directions *parent) {
+  for (int64_t c = 0; c < child->latents; c++) {
+    const uint64_t key = random_subkey(sample->key, (uint64_t)c);
+    for (uint64_t i = 0; i < SAMPLE_EACH && !child->is_left_out[c]; i++) {
+      const int64_t p = random_below(key, i, parent->latents);
+      const double cosine =
+          (double)dense_dot(child->rows + c * WIDTH, parent->rows + p * WIDTH, WIDTH);
+      const int64_t bin = (int64_t)floor(cosine * 100) + 100;
+      if (!parent->is_left_out[p]) {
+        sample->histogram[bin > 199 ? 199 : bin]++;
+        sample->pairs++;
+      }
+    }
+  }
+}
+
+static void test_the_sample_of_all_cosines_equals_naive_loops(void) {
+  begin();
+  Directions parent, whole_child, whole_parent;
+  const Team self = alone();
+  Sample sample = {.key = random_key(1, "sample", "test")};
+  Sample wanted = sample;
+  open_rows(&parent, &team, 130, "parent");
+  open_rows(&whole_child, &self, 300, "child");
+  open_rows(&whole_parent, &self, 130, "parent");
+  ring_set_rows(9);
+  for (int64_t first = 0; first < 300; first += 90) {
+    Directions panel;
+    Neighbours up;
+    open_part(&panel, &team, 300, "child", (Shard){first, first + 90 < 300 ? first + 90 : 300});
+    CU_ASSERT_EQUAL(neighbours_open(&up, shard_count(panel.own), MOST), OK);
+    const NeighboursJob job = {
+        .child = &panel, .parent = &parent, .parents = &up, .sample = &sample};
+    CU_ASSERT_EQUAL(neighbours_meet(&team, &job), OK);
+    neighbours_clear(&up);
+    directions_clear(&panel);
+  }
+  ring_set_rows(0);
+  exchange_sum(&team, sample.histogram, SAMPLE_BINS);
+  exchange_sum(&team, &sample.pairs, 1);
+  naive_sample(&wanted, &whole_child, &whole_parent);
+  CU_ASSERT_EQUAL(memcmp(&sample, &wanted, sizeof(sample)), 0);
+  directions_clear(&parent);
+  directions_clear(&whole_child);
+  directions_clear(&whole_parent);
   end();
 }
 
@@ -221,10 +366,14 @@ static void test_progress_ends_at_all_pairs(void) {
 
 static const CheckFact FACTS[] = {
     {"both ways equal naive loops", test_both_ways_equal_naive_loops},
+    {"panels and blocks change nothing", test_panels_and_blocks_change_nothing},
     {"ranks without rows change nothing", test_ranks_without_rows_change_nothing},
     {"threads change nothing", test_threads_change_nothing},
     {"own neighbours leave out the row itself and keep its double",
      test_own_neighbours_leave_out_the_row_itself_and_keep_its_double},
+    {"own neighbours need each pair once", test_own_neighbours_need_each_pair_once},
+    {"the sample of all cosines equals naive loops",
+     test_the_sample_of_all_cosines_equals_naive_loops},
     {"dead rows have and are no neighbours", test_dead_rows_have_and_are_no_neighbours},
     {"scores of other rows equal naive loops", test_scores_of_other_rows_equal_naive_loops},
     {"progress ends at all pairs", test_progress_ends_at_all_pairs},
