@@ -16,6 +16,13 @@ typedef struct LanesAdam {
   float epsilon, clip;            /* clip: factor of the gradient */
 } LanesAdam;
 
+/** What to_bytes found out about a row. */
+typedef struct LanesBytes {
+  double lost;     /* sum of (row - scale q)^2 */
+  int64_t squares; /* sum of q^2 */
+  int32_t sum;     /* sum of q */
+} LanesBytes;
+
 typedef struct Lanes {
   const char *name; /* "plain", "avx2", "avx512" */
   float (*dot)(const float *a, const float *b, int64_t width);
@@ -32,6 +39,13 @@ typedef struct Lanes {
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);
+  /** Largest |a[i]|; 0 of none. */
+  float (*largest)(const float *a, int64_t width);
+  /** q = row * inverse rounded to an integer, out = q + offset as bytes; |q| < 2^15. */
+  void (*to_bytes)(const float *row, int64_t width, float scale, float inverse, int offset,
+                   uint8_t *out, LanesBytes *sizes);
+  /** a, b = a + b, a - b. */
+  void (*butterfly)(float *a, float *b, int64_t count);
   /** best[l] = maximum of score[n] + bias[n] over n % 64 == l, n < count - count % 64; bias may be
    *  NULL; count >= 64. */
   void (*maxima)(const float *score, const float *bias, int64_t count, float best[64]);

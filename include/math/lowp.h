@@ -6,42 +6,49 @@
 
 #include "status.h"
 
+enum { LOWP_WIDEST = 65536 }; /* columns whose products still fit 32 bits */
+
 /** Rows in 8 bits for screening: q_i = round(x_i / scale) with one scale a row, and the exact size
  *  of what was lost. With x^ = scale q, in exact arithmetic
- *    |x . w - x^ . w^| <= error_x |w| + |x^| error_w,
+ *    |x . w - x^ . w^| <= |x| error_w + error_x |w^|,
  *  error = |x - x^| rounded up (Cauchy-Schwarz). Nothing here is approximate: the bound is part of
  *  the result. Products are formed by oneDNN (u8 x s8 -> s32, exact integers) where it is right on
- *  this CPU; lowp_open() finds out.
+ *  this CPU; lowp_open() finds out. A row whose largest |x_i| is 0, below 2^-60 or above 2^50 has
+ *  q = 0 and error = |x|.
  *  ranks   all local */
 typedef struct Lowp {
-  int64_t count, width;
-  int64_t stride; /* bytes a row, >= width; the rest is 0 */
-  int8_t *rows;   /* [count, stride] q in [-127, 127]; in [-63, 63] where 7 bits are used */
+  int64_t count;  /* may be lowered, and raised again, between fills */
+  int64_t width;  /* <= LOWP_WIDEST */
+  int64_t stride; /* bytes a row, >= width; those past width are of no account */
+  bool is_left;   /* rows hold q + an offset of lowp.c's own, unsigned; right rows hold q */
+  uint8_t *rows;  /* [count, stride] */
   float *scale;   /* [count] */
-  double *error;  /* [count] |x - x^|, rounded up */
-  double *norm;   /* [count] |x^|, rounded up */
-  int32_t *sum;   /* [count] sum of q */
+  float *error;   /* [count] |x - x^|, rounded up */
+  float *norm;    /* [count] |x^|, rounded up */
+  int32_t *shift; /* [count] right rows: what the left rows' offset adds to products, negated */
 } Lowp;
 
-/** Can this process multiply in 8 bits? Looks at the CPU and multiplies a tile of extreme values
- *  against an integer loop; call once, before threads start. CLEAVE_LOWP=off in the environment
- *  says no (for tests and benchmarks).
+/** Can this process multiply in 8 bits? Multiplies tiles of extreme values against an integer loop;
+ *  call once, before threads start. CLEAVE_LOWP=off in the environment says no (for tests and
+ *  benchmarks). Without lowp_open(), or after a no, no Lowp may be made.
  *  why     out     a sentence for the log: what is used, or why float32 is */
 bool lowp_open(const char **why);
-/** Largest |q| of the left (unsigned) operand here: 127 with VNNI, else 63. */
+/** Largest |q| of the left (unsigned) operand here: 127 with VNNI, else 63; 0 if it is off. */
 int lowp_grid(void);
 
-/** Quantise rows. `is_left`: they will be the left operand of lowp_gemm (queries): then the grid is
- *  lowp_grid(), else 127.
+/** Quantise rows, by all threads. `is_left`: they will be the left operand of lowp_gemm (queries):
+ *  then the grid is lowp_grid(), else 127. rows NULL: memory alone, to be filled later.
  *  fails   ERR_MEMORY; lowp_clear() is safe after it */
 Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width,
                    bool is_left) MUST_USE;
-/** Quantise again into the same memory: other rows of the same count and width. */
+/** Quantise again into the same memory: other rows of the same width, as many as lowp->count says
+ *  (at most what lowp_create was told). */
 void lowp_fill(Lowp *lowp, const float *rows, bool is_left);
 void lowp_clear(Lowp *lowp);
 
-/** out[i, j] = sum over q of left row first_left + i and right row first_right + j: exact int32. */
-void lowp_gemm(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
-               int64_t first_right, int64_t n, int32_t *out);
+/** out[i, j] = sum over q of left row first_left + i and right row first_right + j: exact int32.
+ *  fails   ERR_MEMORY */
+Status lowp_gemm(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
+                 int64_t first_right, int64_t n, int32_t *out) MUST_USE;
 
 #endif

@@ -7,7 +7,8 @@
 
 /** An orthogonal map that spreads outlier coordinates, so that rows keep more in 8 bits: keyed signs,
  *  a keyed permutation, then Hadamard transforms of blocks of 64 (the last, incomplete block is left
- *  as it is). Dot products stay what they were up to rounding: see screen.c for the bound.
+ *  as it is). Dot products stay what they were up to rounding: see screen_tile.c for the
+ *  bound, which allows for it on both sides.
  *  ranks   all local */
 typedef struct Rotate {
   int64_t width;
@@ -17,7 +18,7 @@ typedef struct Rotate {
 
 Status rotate_create(Rotate *out, int64_t width, uint64_t key) MUST_USE;
 void rotate_clear(Rotate *rotate);
-/** out = rotated rows; out and rows do not overlap. */
+/** out = rotated rows [count, width], by all threads; out and rows do not overlap. */
 void rotate_rows(const Rotate *rotate, const float *rows, int64_t count, float *out);
 
 #endif

@@ -191,6 +191,76 @@ static void adam(const LanesAdam *step, float *restrict weight, float *restrict 
   }
 }
 
+static float largest(const float *a, int64_t width) {
+  float lane[LANES] = {0};
+  const int64_t whole = width - width % LANES;
+  for (int64_t i = 0; i < whole; i += LANES) {
+    for (int64_t l = 0; l < LANES; l++) {
+      const float size = fabsf(a[i + l]);
+      lane[l] = size > lane[l] ? size : lane[l];
+    }
+  }
+  float most = 0.0F;
+  for (int64_t i = whole; i < width; i++) {
+    most = fabsf(a[i]) > most ? fabsf(a[i]) : most;
+  }
+  for (int64_t l = 0; l < LANES; l++) {
+    most = lane[l] > most ? lane[l] : most;
+  }
+  return most;
+}
+
+/* Adding 1.5 * 2^23 rounds to an integer, ties to even. */
+static inline float whole_number(float value) {
+  return (value + 12582912.0F) - 12582912.0F;
+}
+
+enum { BYTE_LANES = 16 };
+
+typedef struct ByteSums {
+  double lost[BYTE_LANES];
+  int32_t squares[BYTE_LANES], sum[BYTE_LANES];
+} ByteSums;
+
+static inline void to_byte(const float *restrict row, float scale, float inverse, int offset,
+                           uint8_t *restrict out, ByteSums *restrict sums, int64_t lane) {
+  const float q = whole_number(row[lane] * inverse);
+  const double lost = (double)row[lane] - (double)scale * (double)q;
+  const int32_t integer = (int32_t)q;
+  out[lane] = (uint8_t)(integer + offset);
+  sums->lost[lane] += lost * lost;
+  sums->squares[lane] += integer * integer;
+  sums->sum[lane] += integer;
+}
+
+static void to_bytes(const float *restrict row, int64_t width, float scale, float inverse,
+                     int offset, uint8_t *restrict out, LanesBytes *sizes) {
+  ByteSums sums = {0};
+  const int64_t whole = width - width % BYTE_LANES;
+  for (int64_t i = 0; i < whole; i += BYTE_LANES) {
+    for (int64_t l = 0; l < BYTE_LANES; l++) {
+      to_byte(row + i, scale, inverse, offset, out + i, &sums, l);
+    }
+  }
+  for (int64_t l = 0; l < width - whole; l++) {
+    to_byte(row + whole, scale, inverse, offset, out + whole, &sums, l);
+  }
+  *sizes = (LanesBytes){0};
+  for (int64_t l = 0; l < BYTE_LANES; l++) {
+    sizes->lost += sums.lost[l];
+    sizes->squares += sums.squares[l];
+    sizes->sum += sums.sum[l];
+  }
+}
+
+static void butterfly(float *restrict a, float *restrict b, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    const float sum = a[i] + b[i];
+    b[i] = a[i] - b[i];
+    a[i] = sum;
+  }
+}
+
 static void maxima(const float *score, const float *bias, int64_t count, float *best) {
   for (int64_t l = 0; l < LANES; l++) {
     best[l] = bias == NULL ? score[l] : score[l] + bias[l];
@@ -257,5 +327,8 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .moments = moments,
                          .from_bf16 = from_bf16,
                          .adam = adam,
+                         .largest = largest,
+                         .to_bytes = to_bytes,
+                         .butterfly = butterfly,
                          .maxima = maxima,
                          .scan = scan};

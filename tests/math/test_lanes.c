@@ -42,7 +42,22 @@ typedef struct Outcome {
   double square, moment_sums[MOST], moment_squares[MOST];
   int64_t sums[MOST], found;
   int32_t hits[MOST];
+  float largest, sums_of_halves[MOST];
+  uint8_t bytes[2][MOST];
+  LanesBytes sizes[2];
 } Outcome;
+
+/* Rows in bytes: with and without an offset. */
+static void compute_bytes(const Data *data, int64_t width, Outcome *out) {
+  const Lanes *set = lanes();
+  out->largest = set->largest(data->a, width);
+  const float scale = out->largest > 0.0F ? out->largest / 127.0F : 0.0F;
+  const float inverse = out->largest > 0.0F ? 127.0F / out->largest : 0.0F;
+  set->to_bytes(data->a, width, scale, inverse, 128, out->bytes[0], &out->sizes[0]);
+  set->to_bytes(data->b, width, scale, 0.5F * inverse, 0, out->bytes[1], &out->sizes[1]);
+  memcpy(out->sums_of_halves, data->a, (size_t)width * sizeof(float));
+  set->butterfly(out->sums_of_halves, out->sums_of_halves + width / 2, width / 2);
+}
 
 static void compute(const Data *data, int64_t width, Outcome *out) {
   memset(out, 0, sizeof(*out));
@@ -69,6 +84,7 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   const LanesAdam step = {0.9F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 6.25e-10F, 0.5F};
   set->adam(&step, out->weight, out->first, out->second, data->e, width);
   out->found = set->scan(data->a, data->b, data->c, width, 0.7F, out->hits);
+  compute_bytes(data, width, out);
   if (width >= 64) {
     set->maxima(data->a, data->b, width, out->best);
   }

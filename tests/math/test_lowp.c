@@ -1,0 +1,200 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "dense.h"
+#include "lowp.h"
+#include "memory.h"
+#include "random.h"
+#include "threads.h"
+
+/* Products in 8 bits against integer loops, and the sizes of what was lost against long double. */
+
+typedef enum Kind { GAUSS, GRID, ONE_HOT, HEAVY, POWER, TINY, HUGE_ONES, ZERO, KINDS } Kind;
+
+static float element(Kind kind, int64_t row, int64_t column, int64_t width) {
+  const double normal = random_normal(5, (uint64_t)(row * width + column));
+  switch (kind) {
+    case GRID:
+      return (float)(random_below(6, (uint64_t)(row * width + column), 255) - 127) * 0.125F;
+    case ONE_HOT:
+      return column == row % width ? -3.0F : 0.0F;
+    case HEAVY: /* one coordinate rules the row */
+      return (float)(column == 3 % width ? 300.0 * normal : normal);
+    case POWER:
+      return (float)(normal / (double)(column + 1));
+    case TINY:
+      return (float)(normal * pow(2.0, -60.0 - (double)(row % 80)));
+    case HUGE_ONES:
+      return (float)(normal * pow(2.0, 48.0 + (double)(row % 8)));
+    case ZERO:
+      return 0.0F;
+    default:
+      return (float)normal;
+  }
+}
+
+static float *make_rows(Kind kind, int64_t count, int64_t width) {
+  float *rows = NULL;
+  CU_ASSERT_EQUAL(MEMORY_NEW(&rows, count * width, "rows"), OK);
+  for (int64_t i = 0; i < count * width; i++) {
+    rows[i] = element(kind, i / width, i % width, width);
+  }
+  return rows;
+}
+
+static int grid_of(const Lowp *lowp) {
+  return lowp->is_left ? lowp_grid() : 127;
+}
+
+static int quantum(const Lowp *lowp, int64_t row, int64_t column) {
+  const uint8_t byte = lowp->rows[row * lowp->stride + column];
+  return lowp->is_left ? byte - lowp_grid() - 1 : (int8_t)byte;
+}
+
+/* error and norm: never too small, and not by much too large. */
+static bool is_row_true(const Lowp *lowp, const float *row, int64_t i) {
+  long double lost = 0.0L;
+  long double square = 0.0L;
+  bool fits = true;
+  for (int64_t j = 0; j < lowp->width; j++) {
+    const int q = quantum(lowp, i, j);
+    const long double value = (long double)lowp->scale[i] * q;
+    lost += ((long double)row[j] - value) * ((long double)row[j] - value);
+    square += value * value;
+    fits = fits && abs(q) <= grid_of(lowp);
+  }
+  const long double error = (long double)lowp->error[i];
+  const long double norm = (long double)lowp->norm[i];
+  return fits && error >= sqrtl(lost) && norm >= sqrtl(square) &&
+         error <= 1.00001L * sqrtl(lost) + 1e-44L && norm <= 1.00001L * sqrtl(square) + 1e-44L;
+}
+
+static void check_rows(Kind kind, int64_t count, int64_t width, bool is_left) {
+  float *rows = make_rows(kind, count, width);
+  Lowp lowp = {0};
+  CU_ASSERT_EQUAL(lowp_create(&lowp, rows, count, width, is_left), OK);
+  bool all = true;
+  for (int64_t i = 0; i < count; i++) {
+    all = all && is_row_true(&lowp, rows + i * width, i);
+  }
+  CU_ASSERT(all);
+  if (kind == GRID && !is_left) { /* 127 / 8 is the largest: nothing is lost */
+    rows[0] = 127 * 0.125F;
+    lowp_fill(&lowp, rows, false);
+    CU_ASSERT_EQUAL(lowp.error[0], 0.0F);
+  }
+  lowp_clear(&lowp);
+  MEMORY_FREE(rows);
+}
+
+static void test_errors_are_bounds(void) {
+  for (Kind kind = GAUSS; kind < KINDS; kind++) {
+    check_rows(kind, 90, 70, false);
+    check_rows(kind, 90, 64, true);
+    check_rows(kind, 5, 640, true);
+    check_rows(kind, 3, 3, false);
+  }
+}
+
+static bool is_product(const Lowp *left, int64_t first, int64_t m, const Lowp *right,
+                       int64_t second, int64_t n, const int32_t *out) {
+  for (int64_t i = 0; i < m * n; i++) {
+    int32_t sum = 0;
+    for (int64_t c = 0; c < left->width; c++) {
+      sum += quantum(left, first + i / n, c) * quantum(right, second + i % n, c);
+    }
+    if (out[i] != sum) {
+      return false;
+    }
+  }
+  return true;
+}
+
+typedef struct Product {
+  Lowp left, right;
+  int64_t m, n;
+  int32_t *out; /* [units, m, n] */
+  bool failed;
+} Product;
+
+/* Each unit takes other rows, so that threads multiply at once. */
+static Status multiply(int64_t unit, int thread, void *context) {
+  Product *p = context;
+  (void)thread;
+  return lowp_gemm(&p->left, unit, p->m, &p->right, 2 * unit, p->n, p->out + unit * p->m * p->n);
+}
+
+static void check_product(Kind kind, int64_t m, int64_t n, int64_t width) {
+  enum { UNITS = 3 };
+  float *left = make_rows(kind, m + UNITS, width);
+  float *right = make_rows(kind == GAUSS ? GRID : kind, n + 2 * UNITS, width);
+  Product p = {.m = m, .n = n};
+  CU_ASSERT_EQUAL(lowp_create(&p.left, left, m + UNITS, width, true), OK);
+  CU_ASSERT_EQUAL(lowp_create(&p.right, right, n + 2 * UNITS, width, false), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&p.out, UNITS * m * n, "products"), OK);
+  CU_ASSERT_EQUAL(threads_run(UNITS, multiply, &p), OK);
+  for (int64_t unit = 0; unit < UNITS; unit++) {
+    CU_ASSERT(is_product(&p.left, unit, m, &p.right, 2 * unit, n, p.out + unit * m * n));
+  }
+  lowp_clear(&p.left);
+  lowp_clear(&p.right);
+  MEMORY_FREE(p.out);
+  MEMORY_FREE(left);
+  MEMORY_FREE(right);
+}
+
+static void test_products_are_exact(void) {
+  for (int threads = 1; threads <= 3; threads++) {
+    threads_set(threads);
+    check_product(GAUSS, 33, 47, 70);
+    check_product(ONE_HOT, 64, 64, 640);
+    check_product(HEAVY, 1, 200, 63);
+    check_product(GRID, 130, 1, 1);
+    check_product(ZERO, 5, 4, 8);
+    check_product(GAUSS, 2, 3, 4096);
+  }
+  threads_set(1);
+}
+
+static void test_fewer_rows_fill_the_same_memory(void) {
+  float *rows = make_rows(GAUSS, 300, 48);
+  Lowp lowp = {0}, wanted = {0};
+  CU_ASSERT_EQUAL(lowp_create(&lowp, NULL, 600, 48, true), OK);
+  CU_ASSERT_EQUAL(lowp_create(&wanted, rows, 300, 48, true), OK);
+  lowp.count = 300;
+  threads_set(2);
+  lowp_fill(&lowp, rows, true);
+  threads_set(1);
+  CU_ASSERT_EQUAL(memcmp(lowp.rows, wanted.rows, (size_t)(300 * lowp.stride)), 0);
+  CU_ASSERT_EQUAL(memcmp(lowp.error, wanted.error, 300 * sizeof(float)), 0);
+  lowp_clear(&lowp);
+  lowp_clear(&wanted);
+  MEMORY_FREE(rows);
+}
+
+static void test_off_is_off(void) {
+  const char *why = NULL;
+  setenv("CLEAVE_LOWP", "off", 1);
+  CU_ASSERT_FALSE(lowp_open(&why));
+  CU_ASSERT_EQUAL(lowp_grid(), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(why, "CLEAVE_LOWP"));
+  unsetenv("CLEAVE_LOWP");
+  CU_ASSERT(lowp_open(&why));
+  CU_ASSERT_PTR_NULL(strstr(why, "float32"));
+}
+
+static const CheckFact FACTS[] = {
+    {"what is lost is bounded, and the bound is tight", test_errors_are_bounds},
+    {"products are those of integer loops, in any number of threads", test_products_are_exact},
+    {"fewer rows than there is memory for", test_fewer_rows_fill_the_same_memory},
+    {"CLEAVE_LOWP=off", test_off_is_off},
+};
+
+int main(int argc, char **argv) {
+  const char *why = NULL;
+  dense_open();
+  lowp_open(&why);
+  return CHECK_MAIN(argc, argv, "lowp", FACTS);
+}
