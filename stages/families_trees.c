@@ -114,13 +114,39 @@ static Status mark_families(FamiliesRun *run, const FamiliesDictionary *parent,
   return status;
 }
 
+/* Bins of the parents by firing rate, so that the rate is seen not to be the reason. */
+static Status compare_rates(FamiliesRun *run, FamiliesReplication *out, const int64_t *level,
+                            const int64_t *twin) {
+  const FamiliesDictionary *parent = out->parent;
+  const int64_t own = shard_count(parent->own);
+  uint8_t *counts = NULL, *bin = NULL;
+  Status status = MEMORY_NEW(&counts, own, "parents that count");
+  if (status == OK) {
+    status = MEMORY_NEW(&bin, own, "bins of parents");
+  }
+  status = team_agree(run->team, status);
+  ASSERT(status != OK || (counts != NULL && bin != NULL));
+  for (int64_t i = 0; status == OK && i < own; ++i) {
+    counts[i] = parent->state[i] != DIRECTION_DEAD;
+  }
+  if (status == OK) {
+    status = metrics_rate_bins(run->team, parent->own.first, parent->firings, counts, own, bin);
+  }
+  if (status == OK) {
+    metrics_replication(run->team, level, twin, counts, bin, own, &out->found);
+  }
+  MEMORY_FREE(counts);
+  MEMORY_FREE(bin);
+  return status;
+}
+
 static Status compare_counts(FamiliesRun *run, FamiliesReplication *out, int64_t *level,
                              int64_t *twin) {
   const int64_t parent = out->parent - run->dictionaries;
   const int64_t own = shard_count(out->parent->own);
   TRY(count_children(run, families_pair(run, out->level - run->dictionaries, parent), level));
   TRY(count_children(run, families_pair(run, out->twin - run->dictionaries, parent), twin));
-  metrics_replication(run->team, level, twin, out->parent->state, own, &out->found);
+  TRY(compare_rates(run, out, level, twin));
   for (int64_t i = 0; i < own; ++i) {
     out->children[2 * i] = level[i];
     out->children[2 * i + 1] = twin[i];

@@ -35,6 +35,10 @@ Status lookup_items(Team *team, int64_t total, const void *own, size_t size, con
 Status lookup_add(Team *team, int64_t total, const uint32_t *to, const int64_t *values,
                   int64_t count, int64_t *own) MUST_USE;
 
+/** Raise the item of index to[i] to values[i] where that is larger; otherwise as lookup_add(). */
+Status lookup_max(Team *team, int64_t total, const uint32_t *to, const float *values, int64_t count,
+                  float *own) MUST_USE;
+
 /** Send records[i] to the rank that owns index to[i].
  *  ranks   collective
  *  to      in      [count]; LOOKUP_NONE is left out

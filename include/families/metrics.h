@@ -34,10 +34,28 @@ double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t c
  *  tokens  in/out  [count], sorted by the call */
 int64_t metrics_commonest(uint32_t *tokens, int64_t count);
 
+/** Bitmap of rows: how many rows lie in at least one of several lists.
+ *  metrics_mark sets the rows of a list and returns how many were new; metrics_unmark clears them.
+ *  ranks   local
+ *  bits    in/out  [(rows + 63) / 64] */
+int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count);
+void metrics_unmark(uint64_t *bits, const uint32_t *row, int64_t count);
+
+/** Bins of equally many features by firing rate, rarest first: cut by (firings, id), over all ranks.
+ *  ranks   collective
+ *  first   in      id of this rank's first feature
+ *  counts  in      [count] 1: the feature counts; the others get bin 0
+ *  bin     out     [count] below METRICS_BINS
+ *  fails   ERR_MEMORY */
+enum { METRICS_BINS = 16 };
+Status metrics_rate_bins(Team *team, int64_t first, const int64_t *firings, const uint8_t *counts,
+                         int64_t count, uint8_t *bin) MUST_USE;
+
 /** Do the same parents split with another seed? */
 typedef struct MetricsReplication {
-  int64_t parents;    /* that count: not dead */
+  int64_t parents;    /* that count */
   double correlation; /* Pearson, of the children counts per parent; nan: no spread */
+  double within;      /* the same inside the bins: after each bin's means are subtracted */
   double split_again; /* of the parents with >= 2 children in the level, share that has them in
                          the twin too; nan: none has */
   double split_any;   /* share of all parents with >= 2 children in the twin */
@@ -46,9 +64,25 @@ typedef struct MetricsReplication {
 
 /** ranks   collective
  *  level, twin  in  [count] children of the own parents in the level and in its twin
- *  state        in  [count] DirectionState of the parents */
+ *  counts       in  [count] 1: the parent counts (neither dead nor a duplicate)
+ *  bin          in  [count] of metrics_rate_bins() */
 void metrics_replication(Team *team, const int64_t *level, const int64_t *twin,
-                         const uint8_t *state, int64_t count, MetricsReplication *out);
+                         const uint8_t *counts, const uint8_t *bin, int64_t count,
+                         MetricsReplication *out);
+
+/** Children a parent, over the parents with at least one. */
+typedef struct MetricsChildren {
+  int64_t parents, children, most;
+  double mean, dispersion; /* variance / mean; all nan without parents */
+  double median, p90, p99; /* the smallest count that so large a share of parents does not exceed */
+  double top_share;        /* of the children, under the top 1 % of parents (at least one) */
+} MetricsChildren;
+
+/** ranks   collective
+ *  children in     [count] of the own parents
+ *  fails   ERR_MEMORY */
+Status metrics_children(Team *team, const int64_t *children, int64_t count,
+                        MetricsChildren *out) MUST_USE;
 
 /** Which parents are hubs: the top 0.1 % (at least one) by in-degree, ties to the lower id, and those
  *  that fire more than 10 times as often as the mean of the features that are not dead.

@@ -5,8 +5,8 @@
 #include "exchange.h"
 #include "memory.h"
 
-/* Long lists go in rounds, so that memory does not grow with them. */
-enum { LOOKUP_ROUND = 1 << 20 };
+/* Long lists go in rounds, so that memory does not grow with them: of so many items, or bytes. */
+enum { LOOKUP_ROUND = 1 << 20, LOOKUP_BYTES = 1 << 27 };
 
 /* One round of letters: how many go to and come from each rank, and in which order. */
 typedef struct Post {
@@ -81,16 +81,21 @@ static Status post_open(Post *post, Team *team, int64_t total, const uint32_t *t
   return OK;
 }
 
+static int64_t round_length(size_t size) {
+  const int64_t items = LOOKUP_BYTES / (int64_t)size;
+  return items < 1 ? 1 : items < LOOKUP_ROUND ? items : LOOKUP_ROUND;
+}
+
 /* How many rounds all ranks make for the longest list. */
-static int64_t rounds_of(Team *team, int64_t count) {
-  int64_t rounds = (count + LOOKUP_ROUND - 1) / LOOKUP_ROUND;
+static int64_t rounds_of(Team *team, int64_t count, int64_t length) {
+  int64_t rounds = (count + length - 1) / length;
   exchange_max_integer(team, &rounds, 1);
   return rounds;
 }
 
-static Shard round_of(int64_t round, int64_t count) {
-  const int64_t first = round * LOOKUP_ROUND < count ? round * LOOKUP_ROUND : count;
-  const int64_t past = first + LOOKUP_ROUND < count ? first + LOOKUP_ROUND : count;
+static Shard round_of(int64_t round, int64_t count, int64_t length) {
+  const int64_t first = round * length < count ? round * length : count;
+  const int64_t past = first + length < count ? first + length : count;
   return (Shard){first, past};
 }
 
@@ -129,9 +134,9 @@ static Status items_round(Team *team, int64_t total, const void *own, size_t siz
 
 Status lookup_items(Team *team, int64_t total, const void *own, size_t size, const uint32_t *wanted,
                     int64_t count, void *out) {
-  const int64_t rounds = rounds_of(team, count);
+  const int64_t length = round_length(size), rounds = rounds_of(team, count, length);
   for (int64_t round = 0; round < rounds; ++round) {
-    const Shard part = round_of(round, count);
+    const Shard part = round_of(round, count, length);
     TRY(items_round(team, total, own, size, wanted + part.first, shard_count(part),
                     (char *)out + (size_t)part.first * size));
   }
@@ -149,17 +154,38 @@ static Status carry(Team *team, const Post *post, const char *records, size_t si
   return OK;
 }
 
-static Status add_round(Team *team, int64_t total, const uint32_t *to, const int64_t *values,
-                        int64_t count, int64_t *own) {
+/* What is done with the values that arrive. */
+typedef struct Sink {
+  size_t size;
+  void (*take)(void *item, const void *value);
+} Sink;
+
+static void take_one(void *item, const void *value) {
+  (void)value;
+  ++*(int64_t *)item;
+}
+
+static void take_sum(void *item, const void *value) {
+  *(int64_t *)item += *(const int64_t *)value;
+}
+
+static void take_largest(void *item, const void *value) {
+  const float arrived = *(const float *)value, here = *(float *)item;
+  *(float *)item = arrived > here ? arrived : here;
+}
+
+static Status sink_round(Team *team, int64_t total, const uint32_t *to, const char *values,
+                         int64_t count, const Sink *sink, char *own) {
   Post post;
   char *sent = NULL, *got = NULL;
-  const Shard shard = lookup_own(team, total);
+  const int64_t first = lookup_own(team, total).first;
   Status status = post_open(&post, team, total, to, count);
   if (status == OK && values != NULL) {
-    status = carry(team, &post, (const char *)values, sizeof *values, &sent, &got);
+    status = carry(team, &post, values, sink->size, &sent, &got);
   }
   for (int64_t i = 0; status == OK && i < post.arriving; ++i) {
-    own[post.ids_in[i] - shard.first] += values != NULL ? ((const int64_t *)(void *)got)[i] : 1;
+    sink->take(own + (size_t)(post.ids_in[i] - first) * sink->size,
+               got != NULL ? got + (size_t)i * sink->size : NULL);
   }
   MEMORY_FREE(sent);
   MEMORY_FREE(got);
@@ -167,18 +193,35 @@ static Status add_round(Team *team, int64_t total, const uint32_t *to, const int
   return status;
 }
 
-Status lookup_add(Team *team, int64_t total, const uint32_t *to, const int64_t *values,
-                  int64_t count, int64_t *own) {
-  const int64_t rounds = rounds_of(team, count);
-  /* All ranks carry values or none does: an empty list has no pointer of its own. */
+/* All ranks bring values or none does: an empty list has no pointer of its own. */
+static Status sink_all(Team *team, int64_t total, const uint32_t *to, const void *values,
+                       int64_t count, const Sink *sink, void *own) {
+  static const int64_t nothing = 0;
+  const int64_t length = round_length(sink->size), rounds = rounds_of(team, count, length);
   const bool has_values = team_any(team, values != NULL && count > 0);
-  const int64_t nothing = 0;
   for (int64_t round = 0; round < rounds; ++round) {
-    const Shard part = round_of(round, count);
-    const int64_t *of_round = !has_values ? NULL : count == 0 ? &nothing : values + part.first;
-    TRY(add_round(team, total, to + part.first, of_round, shard_count(part), own));
+    const Shard part = round_of(round, count, length);
+    const char *of_round = (const char *)values + (size_t)part.first * sink->size;
+    TRY(sink_round(team, total, to + part.first,
+                   !has_values  ? NULL
+                   : count == 0 ? (const char *)&nothing
+                                : of_round,
+                   shard_count(part), sink, own));
   }
   return OK;
+}
+
+Status lookup_add(Team *team, int64_t total, const uint32_t *to, const int64_t *values,
+                  int64_t count, int64_t *own) {
+  const bool has_values = team_any(team, values != NULL && count > 0);
+  const Sink sink = {sizeof *values, has_values ? take_sum : take_one};
+  return sink_all(team, total, to, values, count, &sink, own);
+}
+
+Status lookup_max(Team *team, int64_t total, const uint32_t *to, const float *values, int64_t count,
+                  float *own) {
+  const Sink sink = {sizeof *values, take_largest};
+  return sink_all(team, total, to, values, count, &sink, own);
 }
 
 Status lookup_deliver(Team *team, int64_t total, const uint32_t *to, const void *records,

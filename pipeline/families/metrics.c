@@ -3,10 +3,12 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "directions.h"
 #include "exchange.h"
 #include "fixed.h"
+#include "memory.h"
 
 double metrics_mean(Team *team, const float *values, int64_t count, int64_t *counted) {
   double most = 0;
@@ -52,6 +54,22 @@ double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t c
   return all > 0 ? covered / all : NAN;
 }
 
+int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count) {
+  int64_t fresh = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t bit = (uint64_t)1 << (row[i] % 64);
+    fresh += (bits[row[i] / 64] & bit) == 0;
+    bits[row[i] / 64] |= bit;
+  }
+  return fresh;
+}
+
+void metrics_unmark(uint64_t *bits, const uint32_t *row, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    bits[row[i] / 64] = 0;
+  }
+}
+
 static int compare_tokens(const void *left, const void *right) {
   const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
   return (a > b) - (a < b);
@@ -95,12 +113,22 @@ static void add_parent(int64_t *sums, int64_t a, int64_t b) {
   sums[SUM_SPLIT_BOTH] += a >= 2 && b >= 2;
 }
 
-static double correlation_of(const int64_t *sums) {
+/* Sums of squares and products around the means. */
+typedef struct Spread {
+  double a, b, both;
+} Spread;
+
+static void add_spread(Spread *spread, const int64_t *sums) {
   const double n = (double)sums[SUM_PARENTS], a = (double)sums[SUM_A], b = (double)sums[SUM_B];
-  const double spread_a = n * (double)sums[SUM_AA] - a * a;
-  const double spread_b = n * (double)sums[SUM_BB] - b * b;
-  const double common = n * (double)sums[SUM_AB] - a * b;
-  return spread_a > 0 && spread_b > 0 ? common / (sqrt(spread_a) * sqrt(spread_b)) : NAN;
+  if (sums[SUM_PARENTS] > 0) {
+    spread->a += (n * (double)sums[SUM_AA] - a * a) / n;
+    spread->b += (n * (double)sums[SUM_BB] - b * b) / n;
+    spread->both += (n * (double)sums[SUM_AB] - a * b) / n;
+  }
+}
+
+static double correlation_of(const Spread *spread) {
+  return spread->a > 0 && spread->b > 0 ? spread->both / (sqrt(spread->a) * sqrt(spread->b)) : NAN;
 }
 
 static double share_of(int64_t part, int64_t whole) {
@@ -108,21 +136,31 @@ static double share_of(int64_t part, int64_t whole) {
 }
 
 void metrics_replication(Team *team, const int64_t *level, const int64_t *twin,
-                         const uint8_t *state, int64_t count, MetricsReplication *out) {
-  int64_t sums[SUMS] = {0};
+                         const uint8_t *counts, const uint8_t *bin, int64_t count,
+                         MetricsReplication *out) {
+  int64_t sums[METRICS_BINS][SUMS] = {{0}}, all[SUMS] = {0};
+  Spread whole = {0}, within = {0};
   for (int64_t i = 0; i < count; ++i) {
-    if (state[i] != DIRECTION_DEAD) {
-      add_parent(sums, level[i], twin[i]);
+    if (counts[i]) {
+      add_parent(sums[bin[i]], level[i], twin[i]);
     }
   }
-  exchange_sum(team, sums, SUMS);
-  *out = (MetricsReplication){.parents = sums[SUM_PARENTS],
-                              .correlation = correlation_of(sums),
-                              .split_again = share_of(sums[SUM_SPLIT_BOTH], sums[SUM_SPLIT_A]),
-                              .split_any = share_of(sums[SUM_SPLIT_B], sums[SUM_PARENTS]),
-                              .split_level = sums[SUM_SPLIT_A],
-                              .split_twin = sums[SUM_SPLIT_B],
-                              .split_both = sums[SUM_SPLIT_BOTH]};
+  exchange_sum(team, &sums[0][0], (int64_t)METRICS_BINS * SUMS);
+  for (int b = 0; b < METRICS_BINS; ++b) {
+    add_spread(&within, sums[b]);
+    for (int s = 0; s < SUMS; ++s) {
+      all[s] += sums[b][s];
+    }
+  }
+  add_spread(&whole, all);
+  *out = (MetricsReplication){.parents = all[SUM_PARENTS],
+                              .correlation = correlation_of(&whole),
+                              .within = correlation_of(&within),
+                              .split_again = share_of(all[SUM_SPLIT_BOTH], all[SUM_SPLIT_A]),
+                              .split_any = share_of(all[SUM_SPLIT_B], all[SUM_PARENTS]),
+                              .split_level = all[SUM_SPLIT_A],
+                              .split_twin = all[SUM_SPLIT_B],
+                              .split_both = all[SUM_SPLIT_BOTH]};
 }
 
 /* A parent's place in the order by (in-degree, lower id first), as one integer. */
@@ -170,4 +208,111 @@ void metrics_hubs(Team *team, int64_t first, const int64_t *degree, const int64_
     const bool by_rate = (double)firings[i] * (double)sums[1] > often;
     is_hub[i] = by_degree || by_rate;
   }
+}
+
+/* The wanted[s]-th smallest key (1-based) of all ranks' keys, bit by bit: the largest value that
+   fewer keys lie below. UINT64_MAX is no key, and found where there are fewer. */
+static void smallest_keys(Team *team, const uint64_t *keys, int64_t count, const int64_t *wanted,
+                          int searches, uint64_t *found) {
+  int64_t below[METRICS_BINS];
+  ASSERT(searches <= METRICS_BINS);
+  memset(found, 0, (size_t)searches * sizeof *found);
+  for (int bit = 63; bit >= 0; --bit) {
+    for (int s = 0; s < searches; ++s) {
+      const uint64_t tried = found[s] | (uint64_t)1 << bit;
+      below[s] = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        below[s] += keys[i] < tried;
+      }
+    }
+    exchange_sum(team, below, searches);
+    for (int s = 0; s < searches; ++s) {
+      found[s] |= below[s] < wanted[s] ? (uint64_t)1 << bit : 0;
+    }
+  }
+}
+
+Status metrics_rate_bins(Team *team, int64_t first, const int64_t *firings, const uint8_t *counts,
+                         int64_t count, uint8_t *bin) {
+  uint64_t *keys = NULL, edges[METRICS_BINS - 1];
+  int64_t wanted[METRICS_BINS - 1], all = 0;
+  TRY_NEW(team, &keys, count, "firing rates");
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t rate = firings[i] < UINT32_MAX ? (uint64_t)firings[i] : UINT32_MAX - 1;
+    keys[i] = counts[i] ? rate << 32 | (uint64_t)(first + i) : UINT64_MAX;
+    all += counts[i] != 0;
+  }
+  exchange_sum(team, &all, 1);
+  for (int b = 0; b + 1 < METRICS_BINS; ++b) {
+    wanted[b] = all * (b + 1) / METRICS_BINS;
+  }
+  smallest_keys(team, keys, count, wanted, METRICS_BINS - 1, edges);
+  for (int64_t i = 0; i < count; ++i) {
+    bin[i] = 0;
+    for (int b = 0; counts[i] && b + 1 < METRICS_BINS; ++b) {
+      bin[i] = (uint8_t)(bin[i] + (keys[i] > edges[b]));
+    }
+  }
+  MEMORY_FREE(keys);
+  return OK;
+}
+
+/* Sums over the parents with children. */
+enum { WITH_CHILDREN, ALL_CHILDREN, SQUARES, CHILDREN_SUMS };
+
+/* Of the children, how many belong to the `top` parents with most; `least` is the count of the last
+   of these. */
+static int64_t children_of_top(Team *team, const int64_t *children, int64_t count, int64_t top,
+                               int64_t least) {
+  int64_t above[2] = {0}; /* parents, their children */
+  for (int64_t i = 0; i < count; ++i) {
+    above[0] += children[i] > least;
+    above[1] += children[i] > least ? children[i] : 0;
+  }
+  exchange_sum(team, above, 2);
+  return above[1] + (top - above[0]) * least;
+}
+
+static void describe_children(Team *team, const int64_t *children, const uint64_t *keys,
+                              int64_t count, const int64_t *sums, MetricsChildren *out) {
+  enum { MEDIAN, P90, P99, TOP, MOST, SEARCHES };
+  const int64_t n = sums[WITH_CHILDREN], top = n >= 100 ? n / 100 : 1;
+  const int64_t wanted[SEARCHES] = {(n + 1) / 2, (9 * n + 9) / 10, (99 * n + 99) / 100, n - top + 1,
+                                    n};
+  uint64_t found[SEARCHES];
+  smallest_keys(team, keys, count, wanted, SEARCHES, found);
+  const double parents = (double)n, all = (double)sums[ALL_CHILDREN];
+  const double spread = (double)sums[SQUARES] - all * all / parents;
+  *out = (MetricsChildren){
+      .parents = n,
+      .children = sums[ALL_CHILDREN],
+      .most = (int64_t)found[MOST],
+      .mean = all / parents,
+      .dispersion = spread / all,
+      .median = (double)found[MEDIAN],
+      .p90 = (double)found[P90],
+      .p99 = (double)found[P99],
+      .top_share = share_of(children_of_top(team, children, count, top, (int64_t)found[TOP]),
+                            sums[ALL_CHILDREN])};
+}
+
+Status metrics_children(Team *team, const int64_t *children, int64_t count, MetricsChildren *out) {
+  int64_t sums[CHILDREN_SUMS] = {0};
+  uint64_t *keys = NULL;
+  TRY_NEW(team, &keys, count, "counts of children");
+  for (int64_t i = 0; i < count; ++i) {
+    keys[i] = children[i] > 0 ? (uint64_t)children[i] : UINT64_MAX;
+    sums[WITH_CHILDREN] += children[i] > 0;
+    sums[ALL_CHILDREN] += children[i];
+    sums[SQUARES] += children[i] * children[i];
+  }
+  exchange_sum(team, sums, CHILDREN_SUMS);
+  if (sums[WITH_CHILDREN] > 0) {
+    describe_children(team, children, keys, count, sums, out);
+  } else {
+    *out = (MetricsChildren){
+        .mean = NAN, .dispersion = NAN, .median = NAN, .p90 = NAN, .p99 = NAN, .top_share = NAN};
+  }
+  MEMORY_FREE(keys);
+  return OK;
 }

@@ -227,25 +227,89 @@ static void test_the_commonest_token_is_counted(void) {
   CU_ASSERT(metrics_commonest(tokens, 0) == 0);
 }
 
+/* Items index, index + ranks, ... of five. */
+static int64_t deal(const int64_t *all, int64_t *mine) {
+  int64_t count = 0;
+  for (int64_t i = ranks()->rank; i < 5; i += ranks()->size) {
+    mine[count++] = all[i];
+  }
+  return count;
+}
+
 static void test_replication_equals_a_hand_calculation(void) {
   const int64_t all_level[] = {0, 2, 3, 1, 9}, all_twin[] = {1, 2, 1, 0, 9};
-  const uint8_t all_state[] = {DIRECTION_ALIVE, DIRECTION_ALIVE, DIRECTION_UNSEEN, DIRECTION_ALIVE,
-                               DIRECTION_DEAD};
-  int64_t level[5], twin[5], count = 0;
-  uint8_t state[5];
+  const int64_t all_counts[] = {1, 1, 1, 1, 0}, all_bin[] = {0, 0, 3, 3, 3};
+  int64_t level[5], twin[5], counted[5], binned[5];
+  uint8_t counts[5], bin[5];
   MetricsReplication found;
-  for (int64_t i = ranks()->rank; i < 5; i += ranks()->size) {
-    level[count] = all_level[i];
-    twin[count] = all_twin[i];
-    state[count++] = all_state[i];
+  const int64_t count = deal(all_level, level);
+  (void)deal(all_twin, twin);
+  (void)deal(all_counts, counted);
+  (void)deal(all_bin, binned);
+  for (int64_t i = 0; i < count; ++i) {
+    counts[i] = (uint8_t)counted[i];
+    bin[i] = (uint8_t)binned[i];
   }
-  metrics_replication(ranks(), level, twin, state, count, &found);
+  metrics_replication(ranks(), level, twin, counts, bin, count, &found);
   CU_ASSERT(found.parents == 4 && found.split_level == 2 && found.split_twin == 1);
   CU_ASSERT_DOUBLE_EQUAL(found.correlation, 1 / sqrt(5.0 * 2.0), 1e-12);
+  CU_ASSERT_DOUBLE_EQUAL(found.within, 2 / sqrt(4.0 * 1.0), 1e-12); /* (1 + 1) / sqrt(2+2, .5+.5) */
   CU_ASSERT_DOUBLE_EQUAL(found.split_again, 0.5, 1e-15);
   CU_ASSERT_DOUBLE_EQUAL(found.split_any, 0.25, 1e-15);
-  metrics_replication(ranks(), level, twin, state, 0, &found);
+  metrics_replication(ranks(), level, twin, counts, bin, 0, &found);
   CU_ASSERT(isnan(found.correlation) && isnan(found.split_again) && isnan(found.split_any));
+  CU_ASSERT(isnan(found.within));
+}
+
+static void test_rate_bins_hold_equally_many(void) {
+  enum { FEATURES = 170 };
+  const Shard own = lookup_own(ranks(), FEATURES);
+  int64_t firings[FEATURES], sizes[METRICS_BINS] = {0}, wrong = 0;
+  uint8_t counts[FEATURES], bin[FEATURES];
+  for (int64_t i = 0; i < shard_count(own); ++i) {
+    const int64_t id = own.first + i;
+    firings[i] = id * 7 % FEATURES / 3; /* with ties */
+    counts[i] = id % 17 != 5;           /* 160 of them */
+  }
+  CU_ASSERT(metrics_rate_bins(ranks(), own.first, firings, counts, shard_count(own), bin) == OK);
+  for (int64_t i = 0; i < shard_count(own); ++i) {
+    sizes[bin[i]] += counts[i];
+    wrong += !counts[i] && bin[i] != 0;
+    for (int64_t j = 0; j < shard_count(own); ++j) {
+      wrong += counts[i] && counts[j] && firings[i] < firings[j] && bin[i] > bin[j];
+    }
+  }
+  exchange_sum(ranks(), sizes, METRICS_BINS);
+  for (int b = 0; b < METRICS_BINS; ++b) {
+    wrong += sizes[b] != 10;
+  }
+  CU_ASSERT(wrong == 0);
+}
+
+static void test_children_a_parent_equal_a_sorted_list(void) {
+  enum { PARENTS_HERE = 400 }; /* 200 without; the others 1 .. 100, twice */
+  int64_t children[PARENTS_HERE], count = 0;
+  MetricsChildren found;
+  for (int64_t i = ranks()->rank; i < PARENTS_HERE; i += ranks()->size) {
+    children[count++] = i % 2 == 0 ? 0 : i / 4 % 100 + 1;
+  }
+  CU_ASSERT(metrics_children(ranks(), children, count, &found) == OK);
+  CU_ASSERT(found.parents == 200 && found.children == 10100 && found.most == 100);
+  CU_ASSERT(found.mean == 50.5 && found.median == 50 && found.p90 == 90 && found.p99 == 99);
+  CU_ASSERT_DOUBLE_EQUAL(found.dispersion, 9999.0 / 12 / 50.5, 1e-12);
+  CU_ASSERT_DOUBLE_EQUAL(found.top_share, 200.0 / 10100, 1e-15); /* the two with 100 */
+  CU_ASSERT(metrics_children(ranks(), children, 0, &found) == OK);
+  CU_ASSERT(found.parents == 0 && found.most == 0 && isnan(found.mean) && isnan(found.top_share));
+}
+
+static void test_rows_of_a_union_count_once(void) {
+  const uint32_t first[] = {3, 64, 190}, second[] = {3, 65, 190, 191};
+  uint64_t bits[3] = {0};
+  CU_ASSERT(metrics_mark(bits, first, 3) == 3);
+  CU_ASSERT(metrics_mark(bits, second, 4) == 2);
+  metrics_unmark(bits, first, 3);
+  metrics_unmark(bits, second, 4);
+  CU_ASSERT(bits[0] == 0 && bits[1] == 0 && bits[2] == 0);
 }
 
 /* Hubs of `total` features, degree and firings by id; returns the mask of their ids modulo 64. */
@@ -282,10 +346,31 @@ static void test_hubs_are_the_top_by_degree_or_fire_often(void) {
   CU_ASSERT(hubs_of(1, degree, firings) == 0); /* more ranks than features */
 }
 
+static void test_the_largest_value_stays(void) {
+  const Shard own = lookup_own(ranks(), PARENTS);
+  float largest[PARENTS], values[PARENTS];
+  uint32_t to[PARENTS];
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < PARENTS; ++i) {
+    largest[i] = -2;
+    to[i] = i % 4 == 3 ? LOOKUP_NONE : (uint32_t)(i / 2);
+    values[i] = (float)(i * (ranks()->rank + 1));
+  }
+  CU_ASSERT(lookup_max(ranks(), PARENTS, to, values, PARENTS, largest) == OK);
+  for (int64_t i = own.first; i < own.past; ++i) {
+    const int64_t last = i % 2 == 0 ? 2 * i + 1 : 2 * i; /* of the two that name it */
+    const float want = i < PARENTS / 2 ? (float)(last * ranks()->size) : -2;
+    wrong += largest[i - own.first] != want;
+  }
+  CU_ASSERT(wrong == 0);
+  CU_ASSERT(lookup_max(ranks(), PARENTS, NULL, NULL, 0, largest) == OK);
+}
+
 static const CheckFact FACTS[] = {
     {"lookups fetch what is meant", test_lookups_fetch_what_is_meant},
     {"long lists go in rounds", test_long_lists_go_in_rounds},
     {"values are added where they belong", test_values_are_added_where_they_belong},
+    {"the largest value stays", test_the_largest_value_stays},
     {"children are sorted under their parents", test_children_are_sorted_under_their_parents},
     {"roots follow edges down", test_roots_follow_edges_down},
     {"chains agree first, later or never", test_chains_agree_first_later_or_never},
@@ -294,6 +379,9 @@ static const CheckFact FACTS[] = {
      test_coverage_is_the_share_of_activation_on_common_rows},
     {"the commonest token is counted", test_the_commonest_token_is_counted},
     {"replication equals a hand calculation", test_replication_equals_a_hand_calculation},
+    {"rate bins hold equally many", test_rate_bins_hold_equally_many},
+    {"children a parent equal a sorted list", test_children_a_parent_equal_a_sorted_list},
+    {"rows of a union count once", test_rows_of_a_union_count_once},
     {"hubs are the top by degree or fire often", test_hubs_are_the_top_by_degree_or_fire_often},
 };
 
