@@ -24,8 +24,9 @@ static const char HELP[] =
     "  --force        replace outputs that were made with other settings\n"
     "  --help         this text\n"
     "\n"
-    "stages: harvest, train, encode, compare, families, report; each is a program of its own\n"
-    "  (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help.\n";
+    "stages: harvest, import, train, encode, compare, families, report; each is a program of its\n"
+    "  own (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help; those that have\n"
+    "  nothing to do in a run say so.\n";
 
 typedef struct Call {
   bool is_status, is_help;

@@ -8,14 +8,14 @@
 /** The order of the stages, and running one of them under mpirun. A plain process: no MPI inside.
  */
 
-enum { JOBS_STAGES = 6 };
+enum { JOBS_STAGES = 7 };
 
 typedef struct JobsStage {
   const char *name;   /* "harvest": the program is cleave-harvest */
   const char *writes; /* "activations.h5", for people */
 } JobsStage;
 
-/** The stages of `cleave run`, in order. [JOBS_STAGES] */
+/** The stages of `cleave run`, in order; one that has nothing to do in a run says so. [JOBS_STAGES] */
 const JobsStage *jobs_stages(void);
 /** Index of a stage by name, -1 for none. */
 int jobs_find(const char *name);
