@@ -362,7 +362,7 @@ static Status claim_and_make(Harvest *harvest) {
 
 static Status run(Stage *stage) {
   if (!settings_harvests(&stage->settings)) {
-    stage_skip(stage, "activations.h5", "the rows are imported");
+    stage_skip(stage, "activations.h5", "not harvested: the rows are imported");
     return OK;
   }
   Harvest harvest = {.stage = stage, .settings = &stage->settings.harvest};

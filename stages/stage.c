@@ -354,7 +354,7 @@ void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_cu
 
 void stage_skip(const Stage *stage, const char *output, const char *why) {
   if (!stage->is_check) {
-    log_info("%s: nothing to do here: %s", output, why);
+    log_info("%s: %s", output, why);
   } else if (stage->team.rank == 0) {
     printf("%-10s %-44s %s\n", stage->spec->name, output, why);
   }

@@ -230,22 +230,26 @@ static Status check_only(const Stage *stage) {
   return OK;
 }
 
+static bool is_wanted(const Stage *stage, int64_t index) {
+  const char *only = stage_flag(stage, "--only");
+  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
+}
+
 static Status train_each(Stage *stage, TrainRows *rows, const char *path) {
   const Settings *settings = &stage->settings;
-  const char *only = stage_flag(stage, "--only");
+  bool is_skipping = false;
   for (int64_t i = 0; i < settings->count; i++) {
-    const char *name = settings->dictionaries[i].name;
-    if (only != NULL && strcmp(only, name) != 0) {
-      continue;
-    }
     if (!settings_is_trained(settings, i)) {
-      stage_skip(stage, name, "imported");
-      continue;
+      is_skipping = true;
+    } else if (is_wanted(stage, i)) {
+      if (rows->file == NULL) {
+        TRY(train_rows_open(rows, &stage->team, path));
+      }
+      TRY(train_one(stage, rows, i));
     }
-    if (rows->file == NULL) {
-      TRY(train_rows_open(rows, &stage->team, path));
-    }
-    TRY(train_one(stage, rows, i));
+  }
+  if (is_skipping) {
+    stage_skip(stage, "dictionaries/", "imported ones are not trained");
   }
   return OK;
 }
