@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "progress.h"
 #include "random.h"
+#include "sae_file.h"
 #include "schema.h"
 #include "stage.h"
 #include "stamp.h"
@@ -25,71 +26,48 @@ typedef struct Encoding {
   EncodeRows *rows;
   char *path, *input; /* codes/NAME.h5, dictionaries/NAME.h5 */
   Archive *dictionary;
+  SaeFile file;
   Sae *sae;
   float *mean; /* [width] scaled */
-  int64_t k;
-  double scale;
+  bool is_import;
+  double stated_l0;
   char stamp[32];
 } Encoding;
 
 /* The dictionary. */
 
-static Status check_dictionary(const Encoding *encoding, const char *architecture, int64_t latents,
-                               int64_t width) {
+static Status check_shape(const Encoding *encoding) {
+  const SaeFile *file = &encoding->file;
   const char *path = archive_path(encoding->dictionary);
-  if (strcmp(architecture, "topk") != 0) {
-    return RAISE(ERR_UNSUPPORTED, "%s: architecture %s: topk works", path, architecture);
-  }
-  if (latents != encoding->settings->latents) {
+  if (file->latents != encoding->settings->latents) {
     return RAISE(ERR_DATA, "%s has %lld latents, but run.yaml declares %lld", path,
-                 (long long)latents, (long long)encoding->settings->latents);
+                 (long long)file->latents, (long long)encoding->settings->latents);
   }
-  if (width != encoding->rows->width) {
+  if (file->width != encoding->rows->width) {
     return RAISE(ERR_DATA, "%s is %lld wide, but the rows of %s %lld: another model?", path,
-                 (long long)width, archive_path(encoding->rows->file),
+                 (long long)file->width, archive_path(encoding->rows->file),
                  (long long)encoding->rows->width);
-  }
-  if (encoding->k < 1 || encoding->k > latents) {
-    return RAISE(ERR_FORMAT, "%s: attribute k = %lld", path, (long long)encoding->k);
   }
   return OK;
 }
 
-static Status check(Encoding *encoding) {
-  int64_t shape[2];
-  char *architecture = NULL;
-  TRY(archive_shape(encoding->dictionary, "/w_dec", ARCHIVE_F32, 2, shape));
-  TRY(archive_get_integer(encoding->dictionary, "/", "k", &encoding->k));
-  TRY(archive_get_text(encoding->dictionary, "/", "architecture", &architecture));
-  const Status status = check_dictionary(encoding, architecture, shape[0], shape[1]);
-  MEMORY_FREE(architecture);
-  TRY_ALL(encoding->team, status);
-  return archive_get_real(encoding->dictionary, "/", "input_scale", &encoding->scale);
-}
-
-static Status read_weights(Encoding *encoding) {
-  Sae *sae = encoding->sae;
-  Archive *file = encoding->dictionary;
-  const int64_t own = shard_count(sae->own);
-  int64_t subtract;
-  TRY(archive_get_integer(file, "/", "subtract_b_dec", &subtract));
-  TRY(archive_read(file, "/w_enc", sae->own.first, own, sae->w_enc));
-  TRY(archive_read(file, "/w_dec", sae->own.first, own, sae->w_dec));
-  TRY(archive_read(file, "/b_enc", sae->own.first, own, sae->b_enc));
-  TRY(archive_read(file, "/b_dec", 0, sae->width, sae->b_dec));
-  sae->subtract_b_dec = subtract != 0;
-  sae_measure(sae);
+/* What run.yaml says of L0 counts before what the dictionary's folder said. */
+static Status look(Encoding *encoding) {
+  TRY(sae_file_open(&encoding->file, encoding->team, encoding->dictionary));
+  TRY_ALL(encoding->team, check_shape(encoding));
+  encoding->stated_l0 = encoding->settings->l0 > 0 ? encoding->settings->l0 : (double)NAN;
+  if (encoding->is_import && isnan(encoding->stated_l0)) {
+    return archive_get_real(encoding->dictionary, "/", "stated_l0", &encoding->stated_l0);
+  }
   return OK;
 }
 
 static Status load(Encoding *encoding) {
   const EncodeRows *rows = encoding->rows;
-  TRY_ALL(encoding->team,
-          sae_create(&encoding->sae, encoding->team, encoding->settings->latents, rows->width));
-  TRY(read_weights(encoding));
+  TRY(sae_file_read(&encoding->file, &encoding->sae));
   TRY_NEW(encoding->team, &encoding->mean, rows->width, "scaled mean row");
   for (int64_t j = 0; j < rows->width; j++) {
-    encoding->mean[j] = (float)(rows->mean[j] * encoding->scale);
+    encoding->mean[j] = (float)(rows->mean[j] * encoding->file.input_scale);
   }
   return OK;
 }
@@ -103,7 +81,7 @@ static Status encode_all(Encoding *encoding, Encode *encode) {
   encode_rows_rewind(rows);
   for (int64_t first = 0; first < rows->rows; first += ENCODE_ROWS_BATCH) {
     EncodeBatch batch;
-    TRY(encode_rows_read(rows, first, encoding->scale, &batch));
+    TRY(encode_rows_read(rows, first, encoding->file.input_scale, &batch));
     TRY(encode_batch(encode, &batch));
     progress_step(&bar, first + batch.rows);
   }
@@ -124,12 +102,13 @@ static Status write_codes(const Encoding *encoding, Encode *encode, const uint8_
                            .key = random_key(settings->run.seed, "examples", name),
                            .latents = encoding->settings->latents,
                            .is_zero = is_zero,
-                           .k = encoding->k,
+                           .k = encoding->file.k,
                            .rows = encoding->rows->rows,
                            .token_rows = encoding->rows->token_rows,
                            .vocabulary = encoding->rows->vocabulary,
                            .explained_variance = encode_explained_variance(encode),
-                           .stated_l0 = (double)NAN};
+                           .is_import = encoding->is_import,
+                           .stated_l0 = encoding->stated_l0};
   return encode_file_write(&file, encode_codes(encode));
 }
 
@@ -151,8 +130,8 @@ static Status make(Encoding *encoding) {
   const EncodeSetup setup = {.sae = encoding->sae,
                              .mean = encoding->mean,
                              .batch = ENCODE_ROWS_BATCH,
-                             .k = encoding->k,
-                             .wide = 2 * encoding->k,
+                             .k = encoding->file.k,
+                             .wide = 2 * encoding->file.k,
                              .folder = encoding->stage->settings.run.folder};
   Encode *encode = NULL;
   TRY(encode_create(&encode, encoding->team, &setup));
@@ -168,11 +147,14 @@ static Status make(Encoding *encoding) {
 
 static Stamp stamp_of(const Encoding *encoding) {
   const Settings *settings = &encoding->stage->settings;
+  char l0[32];
   Stamp stamp;
-  stamp_open(&stamp, "encode 1");
+  stamp_open(&stamp, "encode 2");
   stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_ENCODE, &settings->encode));
   stamp_add_fingerprint(&stamp, (uint64_t)settings->run.seed);
   stamp_add_text(&stamp, encoding->settings->name);
+  snprintf(l0, sizeof(l0), "%.17g", encoding->settings->l0);
+  stamp_add_text(&stamp, l0);
   stamp_add_text(&stamp, archive_content(encoding->dictionary));
   stamp_add_text(&stamp, archive_content(encoding->rows->file));
   return stamp;
@@ -184,9 +166,9 @@ static Status work(Encoding *encoding) {
           stage_path(encoding->stage, &encoding->path, "codes/%s.h5", name));
   TRY_ALL(encoding->team,
           stage_path(encoding->stage, &encoding->input, "dictionaries/%s.h5", name));
-  TRY(archive_open(encoding->team, encoding->input, SCHEMA_DICTIONARY, "cleave-train",
-                   &encoding->dictionary));
-  TRY(check(encoding));
+  TRY(archive_open(encoding->team, encoding->input, SCHEMA_DICTIONARY,
+                   encoding->is_import ? "cleave-import" : "cleave-train", &encoding->dictionary));
+  TRY(look(encoding));
   const Stamp stamp = stamp_of(encoding);
   bool go = false;
   stamp_text(&stamp, encoding->stamp);
@@ -194,8 +176,12 @@ static Status work(Encoding *encoding) {
   return go ? make(encoding) : OK;
 }
 
-static Status encode_one(Stage *stage, EncodeRows *rows, const DictionarySettings *settings) {
-  Encoding encoding = {.stage = stage, .team = &stage->team, .settings = settings, .rows = rows};
+static Status encode_one(Stage *stage, EncodeRows *rows, int64_t index) {
+  Encoding encoding = {.stage = stage,
+                       .team = &stage->team,
+                       .settings = &stage->settings.dictionaries[index],
+                       .rows = rows,
+                       .is_import = !settings_is_trained(&stage->settings, index)};
   const Status status = work(&encoding);
   archive_close(&encoding.dictionary);
   sae_destroy(&encoding.sae);
@@ -207,33 +193,49 @@ static Status encode_one(Stage *stage, EncodeRows *rows, const DictionarySetting
 
 /* The table at the end. */
 
+static void print_numbers(const char *name, const double value[5]) {
+  char explained[16] = "-"; /* of codes made elsewhere nobody knows */
+  if (!isnan(value[0])) {
+    snprintf(explained, sizeof(explained), "%.4f", value[0]);
+  }
+  printf("%-24s %9s %7.2f %7.2f%% %7.2f%% %10.1f%%\n", name, explained, value[1], 100 * value[2],
+         100 * value[3], 100 * value[4]);
+}
+
 static Status print_codes(Stage *stage, Archive *codes, const char *name) {
   static const char *const KEYS[] = {"explained_variance", "l0", "dead_share", "unseen_share",
                                      "share_30"};
   double value[5];
-  char *warning = NULL;
+  char *warning = NULL, *gate = NULL;
   for (int i = 0; i < 5; i++) {
     TRY(archive_get_real(codes, "/", KEYS[i], &value[i]));
   }
-  TRY(archive_get_text(codes, "/", "warning", &warning));
-  if (stage->team.rank == 0) {
-    printf("%-24s %9.4f %7.2f %7.2f%% %7.2f%% %10.1f%%\n", name, value[0], value[1], 100 * value[2],
-           100 * value[3], 100 * value[4]);
+  TRY(archive_get_text(codes, "/", "gate", &gate));
+  const Status status = archive_get_text(codes, "/", "warning", &warning);
+  if (status == OK && stage->team.rank == 0) {
+    print_numbers(name, value);
     if (warning[0] != '\0') {
       printf("  %s: fewer than %.0f %% of its features fire on %d rows or more\n", warning,
              100 * ENCODE_FILE_SHARE, ENCODE_FILE_FIRINGS);
     }
+    if (gate[0] != '\0') {
+      printf("  %s\n", gate);
+    }
   }
+  MEMORY_FREE(gate);
   MEMORY_FREE(warning);
-  return OK;
+  return status;
 }
 
-static Status print_row(Stage *stage, const char *name) {
+static Status print_row(Stage *stage, int64_t index) {
+  const char *name = stage->settings.dictionaries[index].name;
+  const char *maker =
+      settings_is_encoded(&stage->settings, index) ? "cleave-encode" : "cleave-import";
   char *path = NULL;
   Archive *codes = NULL;
   Status status = team_agree(&stage->team, stage_path(stage, &path, "codes/%s.h5", name));
   if (status == OK) {
-    status = archive_open(&stage->team, path, SCHEMA_CODES, "cleave-encode", &codes);
+    status = archive_open(&stage->team, path, SCHEMA_CODES, maker, &codes);
   }
   MEMORY_FREE(path);
   if (status == OK) {
@@ -255,7 +257,7 @@ static Status print_table(Stage *stage) {
   }
   for (int64_t i = 0; i < stage->settings.count; i++) {
     if (is_wanted(stage, i)) {
-      TRY(print_row(stage, stage->settings.dictionaries[i].name));
+      TRY(print_row(stage, i));
     }
   }
   fflush(stdout);
@@ -271,11 +273,19 @@ static Status check_only(const Stage *stage) {
 }
 
 static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
-  TRY(encode_rows_open(rows, &stage->team, path, true));
-  for (int64_t i = 0; i < stage->settings.count; i++) {
-    if (is_wanted(stage, i)) {
-      TRY(encode_one(stage, rows, &stage->settings.dictionaries[i]));
+  const Settings *settings = &stage->settings;
+  for (int64_t i = 0; i < settings->count; i++) {
+    if (!is_wanted(stage, i)) {
+      continue;
     }
+    if (!settings_is_encoded(settings, i)) {
+      stage_skip(stage, settings->dictionaries[i].name, "its codes are imported");
+      continue;
+    }
+    if (rows->file == NULL) {
+      TRY(encode_rows_open(rows, &stage->team, path, true));
+    }
+    TRY(encode_one(stage, rows, i));
   }
   return OK;
 }

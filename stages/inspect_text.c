@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "exchange.h"
+#include "fire.h"
 #include "glyph.h"
 #include "inspect.h"
 #include "memory.h"
 #include "sae.h"
+#include "sae_file.h"
 #include "schema.h"
 #include "tokenizer.h"
 #include "transformer.h"
@@ -37,7 +39,7 @@ typedef struct Reading {
   float *rows;      /* [ids.count, width] */
   uint8_t *is_left_out;
   Sae *sae;
-  SaePicks *picks;
+  Fire *fire;
   Firing *firings; /* of all ranks; by token, strongest first */
   int64_t count;
 } Reading;
@@ -51,8 +53,11 @@ static Status open_dictionary(Reading *reading) {
   MEMORY_FREE(path);
   TRY(status);
   TRY(archive_get_integer(reading->file, "/", "layer", &reading->layer));
-  TRY(archive_get_integer(reading->file, "/", "k", &reading->k));
-  return archive_get_real(reading->file, "/", "input_scale", &reading->scale);
+  if (reading->layer >= 0) {
+    return OK;
+  }
+  /* An import whose layer nobody states belongs to the rows that it was encoded on. */
+  return archive_get_integer(reading->view->atlas->activations, "/", "layer", &reading->layer);
 }
 
 /* In the stream of a corpus a text stands behind an end token or a begin token. */
@@ -89,24 +94,16 @@ static Status run_model(Reading *reading, const char *text) {
 }
 
 static Status read_weights(Reading *reading) {
-  Archive *file = reading->file;
-  int64_t shape[2], subtract = 0;
-  TRY(archive_shape(file, "/w_enc", ARCHIVE_F32, 2, shape));
-  TRY_ALL(reading->team,
-          shape[1] == reading->width
-              ? OK
-              : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
-                      archive_path(file), (long long)shape[1], (long long)reading->width));
-  TRY_ALL(reading->team, sae_create(&reading->sae, reading->team, shape[0], shape[1]));
-  Sae *sae = reading->sae;
-  const int64_t own = shard_count(sae->own);
-  TRY(archive_get_integer(file, "/", "subtract_b_dec", &subtract));
-  TRY(archive_read(file, "/w_enc", sae->own.first, own, sae->w_enc));
-  TRY(archive_read(file, "/b_enc", sae->own.first, own, sae->b_enc));
-  TRY(archive_read(file, "/b_dec", 0, sae->width, sae->b_dec));
-  sae->subtract_b_dec = subtract != 0;
-  sae_measure(sae);
-  return OK;
+  SaeFile file;
+  TRY(sae_file_open(&file, reading->team, reading->file));
+  TRY_ALL(reading->team, file.width == reading->width
+                             ? OK
+                             : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
+                                     archive_path(reading->file), (long long)file.width,
+                                     (long long)reading->width));
+  reading->k = file.k;
+  reading->scale = file.input_scale;
+  return sae_file_read(&file, &reading->sae);
 }
 
 /* Positions that harvest leaves out have no meaning for the dictionary: extreme norms, the token in
@@ -136,9 +133,9 @@ static Status encode(Reading *reading) {
     reading->rows[i] *= (float)reading->scale;
   }
   sae_centre(reading->sae, reading->rows, reading->ids.count, reading->rows);
-  TRY_ALL(reading->team, sae_picks_create(&reading->picks, reading->sae, reading->team,
-                                          reading->ids.count, reading->k, reading->k));
-  return sae_select(reading->team, reading->sae, reading->rows, reading->ids.count, reading->picks);
+  TRY_ALL(reading->team, fire_create(&reading->fire, reading->sae, reading->team,
+                                     reading->ids.count, reading->k, reading->k));
+  return fire_select(reading->team, reading->sae, reading->rows, reading->ids.count, reading->fire);
 }
 
 static int by_token(const void *left, const void *right) {
@@ -155,15 +152,13 @@ static int by_token(const void *left, const void *right) {
 
 /* This rank's firings on tokens that are not left out. */
 static Status gather_own(const Reading *reading, Firing **own, int64_t *count) {
-  const Hits *hits = &reading->picks->hits;
+  const Fire *fire = reading->fire;
   *count = 0;
-  TRY(MEMORY_NEW(own, hits->row_start[hits->rows], "firings on the text"));
-  for (int64_t i = 0; i < hits->row_start[hits->rows]; ++i) {
-    const SaeHit *hit = &hits->by_row[i];
-    if (hit->active && !reading->is_left_out[hit->row]) {
-      (*own)[(*count)++] = (Firing){.token = hit->row,
-                                    .latent = reading->sae->own.first + hit->latent,
-                                    .value = (double)hit->value};
+  TRY(MEMORY_NEW(own, fire->start[fire->rows], "firings on the text"));
+  for (int64_t t = 0; t < fire->rows; ++t) {
+    for (int64_t i = fire->start[t]; i < fire->start[t + 1] && !reading->is_left_out[t]; ++i) {
+      (*own)[(*count)++] = (Firing){
+          .token = t, .latent = select_id(fire->keys[i]), .value = (double)fire->values[i]};
     }
   }
   return OK;
@@ -326,7 +321,7 @@ Status inspect_text(Stage *stage, const DossierView *view, int dictionary, const
   Reading reading = {.stage = stage, .team = &stage->team, .view = view, .dictionary = dictionary};
   const Status status = read_text(&reading, text, most, out);
   MEMORY_FREE(reading.firings);
-  sae_picks_destroy(&reading.picks);
+  fire_destroy(&reading.fire);
   sae_destroy(&reading.sae);
   MEMORY_FREE(reading.is_left_out);
   MEMORY_FREE(reading.rows);

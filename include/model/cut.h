@@ -41,10 +41,11 @@ void cut_destroy(Cut **cut);
 
 /** Fill lines, slice, keys and counts.
  *  ranks   collective
+ *  fails   ERR_MEMORY (threads cannot be started)
  *  keys    in      [rows, stride] this rank's best keys of each row, in any order; stride >= its
  *                  depth
  *  counts  in      [rows] <= its depth */
-void cut_agree(Cut *cut, Team *team, const SelectKey *keys, const int64_t *counts, int64_t stride,
-               int64_t rows);
+Status cut_agree(Cut *cut, Team *team, const SelectKey *keys, const int64_t *counts, int64_t stride,
+                 int64_t rows) MUST_USE;
 
 #endif

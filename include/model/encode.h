@@ -9,15 +9,16 @@
 #include "team.h"
 
 /** Sparse codes of many rows by one dictionary, batch by batch, and how well they rebuild the
- *  held-out rows. Memory: O(batch x (entries of a row + width)); never rows x latents. All results
- *  have the same bits at any number of ranks and threads. */
+ *  held-out rows. Memory: O(batch x (width + k)); rows with thresholds, of any length, are taken in
+ *  pieces of some millions of hits; never rows x latents. All results have the same bits at any
+ *  number of ranks and threads. */
 typedef struct Encode Encode;
 
 typedef struct EncodeSetup {
   const Sae *sae;     /* kept until encode_destroy() */
   const float *mean;  /* [width] of the scaled rows: explained variance is relative to it; kept */
   int64_t batch;      /* most rows a batch; fixed by the program, never by ranks */
-  int64_t k, wide;    /* the k best are active, the next wide - k are kept as inactive */
+  int64_t k, wide;    /* topk: the k best are active, the next wide - k are kept as inactive */
   const char *folder; /* of the temporary files */
 } EncodeSetup;
 
@@ -36,9 +37,12 @@ typedef struct EncodeBatch {
   const uint8_t *is_held_out; /* [rows] */
 } EncodeBatch;
 
+/** A row with more hits than this, on average, is no sparse code: encoding stops. */
+enum { ENCODE_HITS_MOST = 16384 };
+
 /** Encode one batch, which every rank has as a whole.
  *  ranks   collective; batch and its arrays the same on all ranks
- *  fails   ERR_MEMORY, ERR_SPACE, ERR_FILE */
+ *  fails   ERR_DATA (more than ENCODE_HITS_MOST hits a row so far), ERR_MEMORY, ERR_SPACE, ERR_FILE */
 Status encode_batch(Encode *encode, const EncodeBatch *batch) MUST_USE;
 
 /** 1 - sum |x - x^|^2 / sum |x - mean|^2 over the held-out rows so far; nan when there are none,

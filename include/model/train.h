@@ -7,6 +7,7 @@
 #include "adam.h"
 #include "auxk.h"
 #include "gradient.h"
+#include "picks.h"
 #include "sae.h"
 #include "status.h"
 #include "team.h"

@@ -278,7 +278,7 @@ static void set_loss(AuxkWork *work) {
 Status auxk_run(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) {
   AuxkWork work = {.auxk = auxk, .sae = sae, .batch = batch};
   TRY_ALL(team, rank_dead(&work));
-  cut_agree(auxk->cut, team, auxk->keys, auxk->counts, auxk->capacity, batch->rows);
+  TRY(cut_agree(auxk->cut, team, auxk->keys, auxk->counts, auxk->capacity, batch->rows));
   keep_hits(&work);
   TRY_ALL(team, threads_run(row_units(&work), score_unit, &work));
   drop_inactive(&auxk->hits);

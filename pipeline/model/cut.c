@@ -4,6 +4,9 @@
 
 #include "exchange.h"
 #include "memory.h"
+#include "threads.h"
+
+enum { ROWS_A_UNIT = 64 };
 
 /* Counts of items by rank, [team size] each, of the two exchanges. */
 typedef struct Numbers {
@@ -84,12 +87,12 @@ static void send_keys(Cut *cut, Team *team, const SelectKey *keys, const int64_t
 }
 
 /* The best of row `row` of the slice over all ranks. */
-static void merge_row(Cut *cut, const Team *team, int64_t row) {
+static void merge_row(const Cut *cut, int ranks, int64_t row) {
   SelectKey *keys = cut->keys + row * cut->wide;
   const int64_t slice = shard_count(cut->slice);
   const SelectKey *from = cut->received;
   int64_t count = 0;
-  for (int r = 0; r < team->size; r++) {
+  for (int r = 0; r < ranks; r++) {
     const int64_t depth = cut->depths[r];
     for (int64_t i = 0; i < depth && from[row * depth + i] != 0; i++) {
       select_offer(keys, &count, cut->wide, from[row * depth + i]);
@@ -106,15 +109,31 @@ static void merge_row(Cut *cut, const Team *team, int64_t row) {
   }
 }
 
-void cut_agree(Cut *cut, Team *team, const SelectKey *keys, const int64_t *counts, int64_t stride,
-               int64_t rows) {
+typedef struct Merging {
+  const Cut *cut;
+  int ranks;
+} Merging;
+
+static Status merge_unit(int64_t unit, int thread, void *context) {
+  const Merging *merging = context;
+  const int64_t slice = shard_count(merging->cut->slice);
+  (void)thread;
+  for (int64_t row = unit * ROWS_A_UNIT; row < (unit + 1) * ROWS_A_UNIT && row < slice; row++) {
+    merge_row(merging->cut, merging->ranks, row);
+  }
+  return OK;
+}
+
+Status cut_agree(Cut *cut, Team *team, const SelectKey *keys, const int64_t *counts, int64_t stride,
+                 int64_t rows) {
   ASSERT(rows <= cut->rows_most);
   cut->rows = rows;
   cut->slice = shard_of(rows, 1, team->rank, team->size);
   send_keys(cut, team, keys, counts, stride);
-  for (int64_t row = 0; row < shard_count(cut->slice); row++) {
-    merge_row(cut, team, row);
-  }
+  Merging merging = {cut, team->size};
+  const int64_t units = (shard_count(cut->slice) + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
+  TRY_ALL(team, threads_run(units, merge_unit, &merging));
   exchange_gather(team, cut->own_lines, numbers_of(cut, team->size).lines, sizeof(CutLine),
                   cut->lines);
+  return OK;
 }

@@ -33,8 +33,20 @@ void sae_destroy(Sae **sae) {
     MEMORY_FREE((*sae)->b_enc);
     MEMORY_FREE((*sae)->b_dec);
     MEMORY_FREE((*sae)->norm);
+    MEMORY_FREE((*sae)->threshold);
+    MEMORY_FREE((*sae)->gain);
+    MEMORY_FREE((*sae)->offset);
   }
   MEMORY_FREE(*sae);
+}
+
+Status sae_take_threshold(Sae *sae) {
+  return MEMORY_NEW(&sae->threshold, shard_count(sae->own), "thresholds");
+}
+
+Status sae_take_gain(Sae *sae) {
+  TRY(MEMORY_NEW(&sae->gain, shard_count(sae->own), "gains"));
+  return MEMORY_NEW(&sae->offset, shard_count(sae->own), "offsets");
 }
 
 void sae_measure(Sae *sae) {

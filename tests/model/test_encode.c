@@ -8,6 +8,7 @@
 #include "exchange.h"
 #include "memory.h"
 #include "random.h"
+#include "select.h"
 #include "tally.h"
 
 enum { LATENTS = 90, WIDTH = 24, BATCH = 40, ROWS = 81, K = 3, WIDE = 6, TOKENS = 7 };

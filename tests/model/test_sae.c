@@ -5,6 +5,7 @@
 #include "dense.h"
 #include "fixed.h"
 #include "memory.h"
+#include "picks.h"
 #include "random.h"
 #include "sae.h"
 #include "team.h"
@@ -140,7 +141,7 @@ static void check_latents(const Case *c, const Sae *sae, const SaePicks *picks) 
 }
 
 static void check_slice(const Case *c, const SaePicks *picks, const Whole *whole) {
-  const Cut *cut = picks->cut;
+  const Cut *cut = picks->fire->cut;
   for (int64_t i = 0; i < shard_count(cut->slice); i++) {
     const int64_t row = cut->slice.first + i;
     CU_ASSERT_EQUAL(cut->counts[i], whole->counts[row]);
@@ -216,7 +217,7 @@ static void test_sum_bounds_the_decode(void) {
     for (int64_t i = 0; i < c.k && i < whole.counts[row]; i++) {
       sum += (double)select_score(whole.keys[row * c.wide + i]);
     }
-    CU_ASSERT_EQUAL(picks->cut->lines[row].sum, sum);
+    CU_ASSERT_EQUAL(picks->fire->cut->lines[row].sum, sum);
   }
   sae_picks_destroy(&picks);
   free_whole(&whole);
