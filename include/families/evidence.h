@@ -130,6 +130,10 @@ typedef struct EvidenceShare {
 EvidenceShare evidence_share(const Evidence *evidence, const EvidenceSums *sums, int64_t child,
                              int64_t parent_fired, const EvidenceRules *rules);
 
+/** The trials behind it, n_eff: at most the rows where the child fires, which must be there in two documents.
+ *  ranks   local */
+double evidence_trials(const Evidence *evidence, const EvidenceSums *sums, int64_t child);
+
 /** Wilson 95 % interval of a share p observed on n (effective) trials, n > 0.
  *  ranks   local */
 void evidence_wilson(double p, double n, double *low, double *high);

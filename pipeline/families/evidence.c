@@ -15,10 +15,10 @@ void evidence_wilson(double p, double n, double *low, double *high) {
 
 /* Tokens of one document are not independent: as many trials as would give the variance that the
    documents show (ratio estimator). A share of 0 or 1 shows none: a document counts once. */
-static double effective_trials(const Evidence *evidence, const EvidenceSums *sums, int64_t child,
-                               double p) {
+double evidence_trials(const Evidence *evidence, const EvidenceSums *sums, int64_t child) {
   const double n = (double)evidence->fired[child];
   const double documents = (double)evidence->documents[child];
+  const double p = (double)sums->both / n;
   if (sums->both == 0 || sums->both == evidence->fired[child]) {
     return documents;
   }
@@ -37,8 +37,7 @@ EvidenceShare evidence_share(const Evidence *evidence, const EvidenceSums *sums,
     return share;
   }
   share.p = (double)sums->both / (double)fired;
-  evidence_wilson(share.p, effective_trials(evidence, sums, child, share.p), &share.low,
-                  &share.high);
+  evidence_wilson(share.p, evidence_trials(evidence, sums, child), &share.low, &share.high);
   share.lift = parent_fired > 0 ? share.p * (double)evidence->rows / (double)parent_fired : 0;
   return share;
 }
