@@ -98,22 +98,31 @@ Status activations_add(Activations *activations, const ActivationsUnit *unit) {
   return OK;
 }
 
+Status activations_add_tokens(Activations *activations, const int32_t *ids, int64_t count) {
+  Activations *a = activations;
+  if (count > (int64_t)SCHEMA_NO_ID - a->document_tokens) {
+    return RAISE(ERR_DATA, "more than %u tokens in a document", SCHEMA_NO_ID);
+  }
+  a->document_tokens += count;
+  return a->team->rank != 0 ? OK : spool_append(a->tokens, ids, count * (int64_t)sizeof(*ids));
+}
+
 Status activations_add_document(Activations *activations, const int32_t *ids, int64_t count) {
   Activations *a = activations;
-  if (a->documents + 1 >= (int64_t)SCHEMA_NO_ID || count > (int64_t)SCHEMA_NO_ID) {
-    return RAISE(ERR_DATA, "more than %u documents, or as many tokens in one", SCHEMA_NO_ID - 1);
+  if (a->documents + 1 >= (int64_t)SCHEMA_NO_ID) {
+    return RAISE(ERR_DATA, "more than %u documents", SCHEMA_NO_ID - 1);
   }
-  if (a->team->rank != 0) {
-    return OK;
-  }
-  if (a->documents + 1 >= a->documents_capacity) {
+  TRY(activations_add_tokens(a, ids, count));
+  if (a->team->rank == 0 && a->documents + 1 >= a->documents_capacity) {
     const int64_t capacity = 2 * a->documents_capacity + 1024;
     TRY(MEMORY_RESIZE(&a->document_start, capacity, "starts of documents"));
     a->documents_capacity = capacity;
   }
-  TRY(spool_append(a->tokens, ids, count * (int64_t)sizeof(*ids)));
-  a->document_start[a->documents + 1] = a->document_start[a->documents] + count;
-  ++a->documents;
+  if (a->team->rank == 0) {
+    a->document_start[a->documents + 1] = a->document_start[a->documents] + a->document_tokens;
+    ++a->documents;
+  }
+  a->document_tokens = 0;
   return OK;
 }
 

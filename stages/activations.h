@@ -16,7 +16,7 @@ typedef struct Activations Activations;
 
 typedef struct ActivationsOptions {
   const char *folder; /* for the spools; borrowed until activations_destroy() */
-  int64_t width;
+  int64_t width;     /* may be 0: rows known by their codes alone */
   bool is_bf16;      /* else float32 */
   double norm_limit; /* rows above so many medians are left out, 0: none. The median is that of the
                         first 65,536 rows in corpus order, or the first most_rows if fewer */
@@ -58,10 +58,13 @@ Status activations_store_row(const ActivationsOptions *options, float *values, v
 /** ranks   local
  *  fails   ERR_SPACE, ERR_FILE (the spools), ERR_MEMORY */
 Status activations_add(Activations *activations, const ActivationsUnit *unit) MUST_USE;
-/** The next document's tokens; every rank may say it, rank 0 keeps it.
+/** The next document's tokens; every rank may say it, rank 0 keeps it. Long documents may come in
+ *  parts: activations_add_tokens() for those before the last.
  *  ranks   local
  *  fails   ERR_DATA (more than 2^32 - 2 documents or tokens in one), ERR_SPACE, ERR_FILE,
  *          ERR_MEMORY */
+Status activations_add_tokens(Activations *activations, const int32_t *ids,
+                              int64_t count) MUST_USE;
 Status activations_add_document(Activations *activations, const int32_t *ids,
                                 int64_t count) MUST_USE;
 
@@ -77,6 +80,9 @@ typedef struct ActivationsFile {
   int64_t seed;    /* of the choice of held-out documents */
   double held_out; /* share of the documents */
   const Tokenizer *tokenizer;
+  int64_t vocabulary;    /* without a tokenizer: tokens are called by their numbers, " #17"; 0: the
+                            rows' tokens are not known and not written */
+  int64_t document_rows; /* documents are runs of so many rows, for want of better; 0: real ones */
 } ActivationsFile;
 
 /** Write the file and say what was left out.

@@ -74,7 +74,8 @@ static int64_t count_runs(const Sheet *sheet) {
 static Status take_buffers(Sheet *sheet) {
   const Activations *a = sheet->activations;
   const int64_t bytes = activations_row_bytes(&a->options);
-  sheet->room = RUN_BYTES / bytes > a->largest_unit ? RUN_BYTES / bytes : a->largest_unit;
+  const int64_t room = RUN_BYTES / (bytes > 0 ? bytes : (int64_t)sizeof(uint32_t));
+  sheet->room = room > a->largest_unit ? room : a->largest_unit;
   TRY(MEMORY_NEW(&sheet->candidates, sheet->room, "rows of a run"));
   TRY(MEMORY_NEW(&sheet->values, sheet->room * bytes, "values of a run"));
   TRY(MEMORY_NEW(&sheet->columns, 3 * sheet->room, "tokens and places of a run"));
@@ -154,7 +155,7 @@ static Status survey_all(Sheet *sheet) {
                                      "no row was stored: the text is empty, or shorter "
                                      "than what is left out"));
   }
-  if (sheet->trained == 0) {
+  if (sheet->trained == 0 && a->options.width > 0) {
     return team_agree(a->team, RAISE(ERR_DATA,
                                      "no row to train on: all documents are held out; "
                                      "give more documents or a lower harvest.held_out"));
@@ -168,10 +169,11 @@ static Status survey_all(Sheet *sheet) {
 /* Bytes of all tokens. local */
 static Status read_vocabulary(Sheet *sheet) {
   const Tokenizer *tokenizer = sheet->file->tokenizer;
-  sheet->vocabulary = tokenizer_size(tokenizer);
+  sheet->vocabulary = tokenizer != NULL ? tokenizer_size(tokenizer) : sheet->file->vocabulary;
   TRY(MEMORY_NEW(&sheet->vocabulary_start, sheet->vocabulary + 1, "starts of the tokens' bytes"));
   for (int64_t id = 0; id < sheet->vocabulary; ++id) {
-    TRY(tokenizer_piece(tokenizer, (int32_t)id, &sheet->pieces));
+    TRY(tokenizer != NULL ? tokenizer_piece(tokenizer, (int32_t)id, &sheet->pieces)
+                          : text_printf(&sheet->pieces, " #%lld", (long long)id));
     sheet->vocabulary_start[id + 1] = sheet->pieces.length;
   }
   return OK;
@@ -183,7 +185,6 @@ static Status declare(Sheet *sheet) {
   const int64_t rows = sheet->rows, width = options->width;
   const ArchiveDataset datasets[] = {
       {"/activation", type, 2, {rows, width}, "residual stream after the layer", "raw"},
-      {"/token", ARCHIVE_U32, 1, {rows}, "token of the row", "id"},
       {"/document", ARCHIVE_U32, 1, {rows}, "document of the row", "id"},
       {"/position", ARCHIVE_U32, 1, {rows}, "index of the row's token in its document", "tokens"},
       {"/document_start",
@@ -203,6 +204,10 @@ static Status declare(Sheet *sheet) {
       {"/vocabulary_byte", ARCHIVE_U8, 1, {sheet->pieces.length}, "bytes of the tokens", "1"},
       {"/mean", ARCHIVE_F64, 1, {width}, "mean of the training rows", "raw"},
   };
+  const ArchiveDataset token = {"/token", ARCHIVE_U32, 1, {rows}, "token of the row", "id"};
+  if (sheet->vocabulary > 0) {
+    TRY(archive_add(sheet->archive, &token));
+  }
   for (size_t i = 0; i < sizeof(datasets) / sizeof(datasets[0]); ++i) {
     TRY(archive_add(sheet->archive, &datasets[i]));
   }
@@ -258,7 +263,9 @@ static Status load_run(Sheet *sheet) {
 static Status write_run(Sheet *sheet) {
   const int64_t first = sheet->count > 0 ? sheet->first : 0, count = sheet->count;
   TRY(archive_write(sheet->archive, "/activation", first, count, sheet->values));
-  TRY(archive_write(sheet->archive, "/token", first, count, sheet->columns));
+  if (sheet->vocabulary > 0) {
+    TRY(archive_write(sheet->archive, "/token", first, count, sheet->columns));
+  }
   TRY(archive_write(sheet->archive, "/document", first, count, sheet->columns + sheet->room));
   return archive_write(sheet->archive, "/position", first, count, sheet->columns + 2 * sheet->room);
 }
@@ -329,7 +336,7 @@ static Status write_texts(Sheet *sheet) {
 static Status write_statistics(Sheet *sheet) {
   const Activations *a = sheet->activations;
   const int64_t width = a->options.width;
-  const double trained = (double)sheet->trained;
+  const double trained = sheet->trained > 0 ? (double)sheet->trained : 1.0;
   double *mean = NULL;
   exchange_sum(a->team, sheet->sums, width + 1);
   TRY_NEW(a->team, &mean, width, "the mean of the rows");
@@ -372,6 +379,7 @@ static Status write_attributes(Sheet *sheet) {
   TRY(archive_note_text(sheet->archive, "/", "stamp", file->stamp));
   TRY(archive_set_integer(sheet->archive, "/", "layer", file->layer));
   TRY(archive_set_integer(sheet->archive, "/", "context", file->context));
+  TRY(archive_set_integer(sheet->archive, "/", "document_rows", file->document_rows));
   TRY(archive_set_text(sheet->archive, "/", "model", file->model));
   TRY(archive_set_text(sheet->archive, "/", "model_hash", file->model_hash));
   TRY(archive_set_integer(sheet->archive, "/", "rows_held_out", sheet->held_out));

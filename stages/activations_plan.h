@@ -31,6 +31,7 @@ struct Activations {
   Spool *tokens;           /* rank 0: of all documents */
   int64_t *document_start; /* rank 0: [documents + 1] */
   int64_t documents, documents_capacity;
+  int64_t document_tokens; /* of the document in hand */
 };
 
 /* Settle the limit if it is not, count what is kept, and give every unit its place. collective.

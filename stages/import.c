@@ -1,7 +1,9 @@
 /* cleave-import: dictionaries, rows and codes that were made elsewhere, into cleave's own files. */
 #include <string.h>
 
+#include "import_codes.h"
 #include "import_dictionary.h"
+#include "import_rows.h"
 #include "log.h"
 #include "stage.h"
 
@@ -13,13 +15,26 @@ static Status check_only(const Stage *stage) {
   return OK;
 }
 
-static Status import_dictionaries(Stage *stage, int64_t *imported) {
+static bool is_wanted(const Stage *stage, int64_t index) {
   const char *only = stage_flag(stage, "--only");
+  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
+}
+
+static Status import_dictionaries(Stage *stage, int64_t *imported) {
   for (int64_t i = 0; i < stage->settings.count; i++) {
-    const char *name = stage->settings.dictionaries[i].name;
-    if (!settings_is_trained(&stage->settings, i) && (only == NULL || strcmp(only, name) == 0)) {
+    if (!settings_is_trained(&stage->settings, i) && is_wanted(stage, i)) {
       TRY(import_dictionary(stage, i));
       ++*imported;
+    }
+  }
+  return OK;
+}
+
+/* Codes need the rows and the dictionary. */
+static Status import_all_codes(Stage *stage) {
+  for (int64_t i = 0; i < stage->settings.count; i++) {
+    if (!settings_is_encoded(&stage->settings, i) && is_wanted(stage, i)) {
+      TRY(import_codes(stage, i));
     }
   }
   return OK;
@@ -29,6 +44,10 @@ static Status run(Stage *stage) {
   int64_t imported = 0;
   TRY_ALL(&stage->team, check_only(stage));
   TRY(import_dictionaries(stage, &imported));
+  if (!settings_harvests(&stage->settings)) {
+    TRY(import_rows(stage));
+  }
+  TRY(import_all_codes(stage));
   if (imported == 0) {
     stage_skip(stage, "dictionaries/", "no dictionary is imported");
   }
@@ -37,7 +56,7 @@ static Status run(Stage *stage) {
 
 int main(int argc, char **argv) {
   static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_IMPORT,
-                                                  &SETTINGS_DICTIONARY, NULL};
+                                                  &SETTINGS_DICTIONARY, &SETTINGS_ENCODE, NULL};
   static const StageFlag FLAGS[] = {{"--only", "NAME", "import this dictionary alone"},
                                     {NULL, NULL, NULL}};
   static const StageSpec SPEC = {

@@ -17,7 +17,8 @@
  *    /vocabulary_byte     [bytes] u8              bytes of the tokens
  *    /mean                [d] f64                 mean of the training rows, raw
  *    attributes: stamp, scale (= sqrt(d / E|x|^2) over training rows), layer, context, model, model_hash,
- *                rows_held_out, median_norm, left_out_first, left_out_special, left_out_norm (counts without a row)
+ *                rows_held_out, median_norm, left_out_first, left_out_special, left_out_norm (counts without a row),
+ *                document_rows (0; n: document numbers were missing, runs of n rows are the documents)
  *  dictionaries/NAME.h5
  *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows; zero where the latent has none), /b_enc [M] f32, /b_dec [d] f32
  *    /threshold [M] f32      jumprelu alone: the latent fires where its score exceeds it (gated, relu: 0)
