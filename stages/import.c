@@ -41,14 +41,15 @@ static Status import_all_codes(Stage *stage) {
 }
 
 static Status run(Stage *stage) {
+  const bool has_rows = !settings_harvests(&stage->settings);
   int64_t imported = 0;
   TRY_ALL(&stage->team, check_only(stage));
   TRY(import_dictionaries(stage, &imported));
-  if (!settings_harvests(&stage->settings)) {
+  if (has_rows) {
     TRY(import_rows(stage));
   }
   TRY(import_all_codes(stage));
-  if (imported == 0) {
+  if (imported == 0 && !has_rows) {
     stage_skip(stage, "dictionaries/", "no dictionary is imported");
   }
   return OK;

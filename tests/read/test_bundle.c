@@ -18,10 +18,10 @@ enum { LATENTS = 3, WIDTH = 2 };
 #define PLAIN \
   SAELENS_MATRICES "," TENSOR("b_enc", "3", "48", "60") "," TENSOR("b_dec", "2", "60", "68")
 #define JUMPRELU PLAIN "," TENSOR("threshold", "3", "68", "80")
-#define GATED                                                                                \
-  SAELENS_MATRICES                                                                           \
-      "," TENSOR("b_gate", "3", "48", "60") "," TENSOR("b_dec", "2", "60", "68") "," TENSOR( \
-          "r_mag", "3", "68", "80") "," TENSOR("b_mag", "3", "80", "92")
+#define GATED                                                                            \
+  SAELENS_MATRICES                                                                       \
+  "," TENSOR("b_gate", "3", "48", "60") "," TENSOR("b_dec", "2", "60", "68") "," TENSOR( \
+      "r_mag", "3", "68", "80") "," TENSOR("b_mag", "3", "80", "92")
 #define LOWER                                                                           \
   MATRICES("w_enc", "w_dec")                                                            \
   "," TENSOR("b_enc", "3", "48", "60") "," TENSOR("b_dec", "2", "60", "68") "," TENSOR( \

@@ -4,29 +4,6 @@
 . "$(dirname "$0")/library.sh"
 tiny_inputs
 
-# fails CODE PATTERN FINAL RANKS PROGRAM ARGUMENTS...: the program ends with CODE within 10 s, prints exactly one line
-# "cleave: ..." that matches PATTERN, and leaves neither FINAL nor a .part ("-": no file is at stake).
-fails() {
-  local code=$1 pattern=$2 final=$3 ranks=$4 name=$5 got=0
-  shift 5
-  timeout "${ERROR_SECONDS:-10}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err || got=$?
-  if [ "$got" -ne "$code" ]; then
-    echo "exit code $got, expected $code"
-  elif [ "$(grep -c '^cleave: ' err)" -ne 1 ]; then
-    echo "expected one line of ours"
-  elif ! grep '^cleave: ' err | grep -Eq -- "$pattern"; then
-    echo "the message does not match $pattern"
-  elif [ "$final" != - ] && [ -e "$final" ]; then
-    echo "$final appeared"
-  elif [ -n "$(find . -name '*.part*')" ]; then
-    echo "left behind: $(find . -name '*.part*')"
-  else
-    return 0
-  fi
-  cat err
-  return 1
-}
-
 # harvest_fails NAME CODE PATTERN ARGUMENTS...
 harvest_fails() {
   local name=$1 code=$2 pattern=$3

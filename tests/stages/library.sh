@@ -4,6 +4,7 @@ set -euo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
 python=/usr/bin/python3
+export PYTHONPATH="$CLEAVE_SOURCE/tests/stages" PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -39,6 +40,29 @@ check() {
     failed=$((failed + 1))
     echo "FAIL $name"
   fi
+}
+
+# fails CODE PATTERN FINAL RANKS PROGRAM ARGUMENTS...: the program ends with CODE within 10 s, prints exactly one line
+# "cleave: ..." that matches PATTERN, and leaves neither FINAL nor a .part ("-": no file is at stake).
+fails() {
+  local code=$1 pattern=$2 final=$3 ranks=$4 name=$5 got=0
+  shift 5
+  timeout "${ERROR_SECONDS:-10}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err || got=$?
+  if [ "$got" -ne "$code" ]; then
+    echo "exit code $got, expected $code"
+  elif [ "$(grep -c '^cleave: ' err)" -ne 1 ]; then
+    echo "expected one line of ours"
+  elif ! grep '^cleave: ' err | grep -Eq -- "$pattern"; then
+    echo "the message does not match $pattern"
+  elif [ "$final" != - ] && [ -e "$final" ]; then
+    echo "$final appeared"
+  elif [ -n "$(find . -name '*.part*')" ]; then
+    echo "left behind: $(find . -name '*.part*')"
+  else
+    return 0
+  fi
+  cat err
+  return 1
 }
 
 # finish: the closing line and the exit code.
