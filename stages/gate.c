@@ -19,11 +19,11 @@ Status gate_judge(const Gate *gate, Text *sentence) {
     return OK;
   }
   if (is_far(gate)) {
-    TRY(text_printf(sentence, "%.4g active latents a row, its maker states %.4g%s", gate->l0,
+    TRY(text_printf(sentence, "%.1f active latents a row where its maker states %.1f%s", gate->l0,
                     gate->stated_l0, is_poor(gate) ? "; " : ""));
   }
   if (is_poor(gate)) {
-    TRY(text_printf(sentence, "it explains %.3g of the variance", gate->explained_variance));
+    TRY(text_printf(sentence, "%.3g of the variance explained", gate->explained_variance));
   }
   return text_printf(sentence,
                      ": wrong layer, scale, model variant, missing BOS or quantised model?");
