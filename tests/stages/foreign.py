@@ -209,5 +209,40 @@ def every_kind(at):
 
 
 def rows_for(count, seed=99):
+    """Rows that a bfloat16 holds exactly."""
     random = np.random.default_rng(seed)
-    return (random.standard_normal((count, WIDTH)) * random.uniform(0.5, 3, (count, 1))).astype(np.float32)
+    rows = random.standard_normal((count, WIDTH)) * random.uniform(0.5, 3, (count, 1))
+    return stored(rows, "BF16").astype(np.float32)
+
+
+# What cleave made of it.
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def dense_codes(codes, latents):
+    """Activations [rows, latents] of an open codes/NAME.h5, firing entries alone."""
+    start, entry = codes["row_start"][...], codes["active"][...] == 1
+    row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    dense = np.zeros((len(start) - 1, latents))
+    dense[row[entry], codes["id"][...][entry]] = codes["value"][...][entry]
+    return dense
+
+
+def compare(name, got, rebuilt, wanted, reconstruction, margin, bound):
+    """Print and check the agreement of activations and reconstructions; entries whose score lies within `bound` of where
+    it starts or stops to fire are left out and counted."""
+    clear = margin > bound
+    safe = clear.all(axis=1)
+    largest = wanted.max(axis=1, keepdims=True)
+    off = abs(got - wanted) * clear
+    sizeable = clear & (wanted > 0.01 * largest)
+    each = (off / np.where(sizeable, wanted, np.inf)).max()
+    of_row = (off / largest).max()
+    scale = np.linalg.norm(reconstruction, axis=1, keepdims=True)
+    of_rebuilt = (np.linalg.norm(rebuilt - reconstruction, axis=1, keepdims=True) / scale)[safe].max()
+    print(f"{name:16s} L0 {(got > 0).sum(axis=1).mean():6.1f}: activations agree to {each:.1e} each, {of_row:.1e} of the row's "
+          f"largest, reconstructions to {of_rebuilt:.1e}; {(~clear).sum()} of {clear.size} borderline", flush=True)
+    assert safe.mean() > 0.5 and (wanted > 0).any(axis=1).all() and (got[clear] > 0).sum() > 0, name
+    assert max(each, of_row, of_rebuilt) < 1e-4, name

@@ -22,6 +22,15 @@ check "names the next stage that has work" grep -q 'next: .*cleave-encode' stage
 check "leaves no parts and no unpacked members behind" test -z "$(find . -name '*.part*')"
 check "the weights compute what the tools compute" $python "$here/import_check.py" weights run
 sums run >first.sums
+
+# And through encode: 1,000 rows.
+$python "$here/import_check.py" rows rows.npy
+sed 's/^folder: run/folder: encoded/; /pieces/d' run.yaml >encoded.yaml
+echo 'import: {activations: rows.npy}' >>encoded.yaml
+encoded() {
+  stage 2 import encoded.yaml && stage 2 encode encoded.yaml && $python "$here/import_check.py" codes encoded
+}
+check "encoded rows agree with each tool" encoded
 for ranks in 2 3 4 8; do
   check "the same bytes at $ranks ranks" at_ranks $ranks "run-$ranks"
 done

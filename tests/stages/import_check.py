@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Folders of every kind that cleave-import reads, and whether dictionaries/*.h5 compute what the tools compute.
 usage: import_check.py write            folders below ., run.yaml
-       import_check.py weights RUN      the formulas of schema.h on RUN/dictionaries against each tool's own"""
+       import_check.py weights RUN      the formulas of schema.h on RUN/dictionaries against each tool's own
+       import_check.py rows FILE        1,000 rows
+       import_check.py codes RUN        RUN/codes, encoded from them, against each tool's own"""
 import sys
 
 import foreign
@@ -37,16 +39,12 @@ def write():
     foreign.write_gemma_2("pieces", foreign.weights(13, PIECES), "BF16")
 
 
-def text(value):
-    return value.decode() if isinstance(value, bytes) else value
-
-
 def by_schema(file, rows):
     """Activations and reconstruction of raw rows, as schema.h says."""
     attributes = file.attrs
     w_enc, w_dec, b_enc, b_dec = (file[name][...].astype(np.float64) for name in ("w_enc", "w_dec", "b_enc", "b_dec"))
     score = (rows - attributes["subtract_b_dec"] * b_dec) @ w_enc.T + b_enc
-    architecture = text(attributes["architecture"])
+    architecture = foreign.text(attributes["architecture"])
     activation = score
     if "gain" in file:
         activation = file["gain"][...] * (score + file["offset"][...].astype(np.float64))
@@ -65,7 +63,7 @@ def check_unit(name, file):
     assert (norm == 0).sum() == 2, (name, (norm == 0).sum())
     assert file.attrs["input_scale"] == 1 and file.attrs["dead_in_training"] == -1, dict(file.attrs)
     for words in SOURCES[name]:
-        assert words in text(file.attrs["source"]), (name, words, file.attrs["source"])
+        assert words in foreign.text(file.attrs["source"]), (name, words, file.attrs["source"])
 
 
 def check_pieces(run):
@@ -97,8 +95,21 @@ def check_weights(run):
     check_pieces(run)
 
 
+def check_codes(run):
+    rows = foreign.rows_for(1000).astype(np.float64)
+    for name, (_, latents, compute) in foreign.every_kind(".").items():
+        with h5py.File(f"{run}/dictionaries/{name}.h5") as file, h5py.File(f"{run}/codes/{name}.h5") as codes:
+            got = foreign.dense_codes(codes, latents)
+            rebuilt = got @ file["w_dec"][...] + file["b_dec"][...]
+        foreign.compare(name, got, rebuilt, *compute(rows), bound=1e-5)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         write()
-    else:
+    elif sys.argv[1] == "rows":
+        np.save(sys.argv[2], foreign.rows_for(1000))
+    elif sys.argv[1] == "weights":
         check_weights(sys.argv[2])
+    else:
+        check_codes(sys.argv[2])
