@@ -244,5 +244,5 @@ def compare(name, got, rebuilt, wanted, reconstruction, margin, bound):
     of_rebuilt = (np.linalg.norm(rebuilt - reconstruction, axis=1, keepdims=True) / scale)[safe].max()
     print(f"{name:16s} L0 {(got > 0).sum(axis=1).mean():6.1f}: activations agree to {each:.1e} each, {of_row:.1e} of the row's "
           f"largest, reconstructions to {of_rebuilt:.1e}; {(~clear).sum()} of {clear.size} borderline", flush=True)
-    assert safe.mean() > 0.5 and (wanted > 0).any(axis=1).all() and (got[clear] > 0).sum() > 0, name
+    assert safe.mean() > 0.2 and (wanted > 0).any(axis=1).all() and (got[clear] > 0).sum() > 0, name
     assert max(each, of_row, of_rebuilt) < 1e-4, name
