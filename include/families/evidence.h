@@ -56,7 +56,8 @@ Status evidence_fired(const EvidenceSource *source, Shard of, int64_t *narrow,
  *  ranks   local
  *  parent_fired in   [source->parents] rows where each parent fires (active)
  *  out     out     [children, most] best first; LOOKUP_NONE: none
- *  fails   ERR_MEMORY, ERR_FORMAT (an id that is no parent), what the source fails with */
+ *  fails   ERR_MEMORY (8 bytes a parent and thread beside `bytes`), ERR_FORMAT (an id that is no
+ *          parent), what the source fails with */
 typedef struct EvidenceSuggest {
   const EvidenceChildren *children;
   const EvidenceSource *source;

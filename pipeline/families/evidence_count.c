@@ -30,8 +30,8 @@ typedef struct Count {
   Finder *finders;                 /* [threads] */
 } Count;
 
-static uint32_t slot_of(const Count *count, uint32_t id) {
-  return (id * 2654435769u) >> count->shift;
+static uint32_t slot_of(uint32_t id, int shift) {
+  return (id * 2654435769u) >> shift;
 }
 
 static uint32_t slot_after(const Count *count, uint32_t slot) {
@@ -45,7 +45,7 @@ static const uint32_t *candidates_of(const Count *count, int64_t child) {
 /* The slot where a parent of the child is, or would be. */
 static uint32_t find_slot(const Count *count, const Finder *finder, const uint32_t *candidate,
                           uint32_t id) {
-  uint32_t slot = slot_of(count, id);
+  uint32_t slot = slot_of(id, count->shift);
   while (finder->slot[slot] != 0 && candidate[finder->slot[slot] - 1] != id) {
     slot = slot_after(count, slot);
   }
@@ -76,7 +76,7 @@ static Status enter_child(const Count *count, Finder *finder, int64_t child) {
 static void leave_child(const Count *count, Finder *finder, int64_t child) {
   const uint32_t *candidate = candidates_of(count, child);
   for (int64_t j = 0; j < count->evidence->candidates; ++j) {
-    uint32_t slot = candidate[j] == LOOKUP_NONE ? 0 : slot_of(count, candidate[j]);
+    uint32_t slot = candidate[j] == LOOKUP_NONE ? 0 : slot_of(candidate[j], count->shift);
     while (candidate[j] != LOOKUP_NONE && finder->slot[slot] != j + 1) {
       slot = slot_after(count, slot);
     }
@@ -140,8 +140,11 @@ static void count_row(const Count *count, Finder *finder, int64_t child, int64_t
   count->document[child] = document;
   ++count->now[child];
   count->evidence->value_square[child] += (double)value * (double)value;
+  const uint32_t *id = chunk->id;
+  const uint16_t *slot = finder->slot;
+  const int shift = count->shift;
   for (int64_t e = entries.first; e < entries.past; ++e) {
-    if (finder->slot[slot_of(count, chunk->id[e])] != 0) {
+    if (slot[slot_of(id[e], shift)] != 0) {
       meet(count, finder, child, e, value);
     }
   }

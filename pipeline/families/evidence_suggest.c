@@ -5,126 +5,117 @@
 #include "select.h"
 #include "threads.h"
 
-/* Common rows of one child with any parent: only parents that fire along take room. While a child is counted its counters
-   are a hash table; from one chunk to the next they are a list. */
+/* Common rows of one child with any parent. While a child is counted, each parent has a counter of the thread; from one
+   chunk to the next a child keeps those that are not 0. */
 
-enum { UNIT = 16, BITS_LEAST = 10, COMMON_LEAST = 2 };
+enum { UNIT = 16, COMMON_LEAST = 2 };
 
-typedef struct Counter {
-  uint32_t key, both; /* 1 + parent, 0: an empty slot; common rows */
-} Counter;
-
-typedef struct Table {
-  Counter *slot; /* [1 << bits] */
-  int bits;
-  int64_t used;
-} Table;
+typedef struct Common {
+  uint32_t parent, both;
+} Common;
 
 typedef struct List {
-  Counter *items;
+  Common *items;
   int64_t count;
 } List;
 
-/* Children that are counted together, and the scratch memory of all tiles. */
+typedef struct Counters {
+  uint32_t *both;    /* [parents] 0 between children */
+  uint32_t *touched; /* [parents + 1] those that are not 0, in order of first meeting */
+  int64_t count;     /* touched */
+  SelectKey *keys;   /* [most] */
+} Counters;
+
+/* Children that are counted together. */
 typedef struct Tile {
   const EvidenceSuggest *suggest;
   uint32_t *out;
   Shard of;
-  List *lists;     /* [children] */
-  int64_t *next;   /* [children] first firing not counted yet */
-  SelectKey *keys; /* [threads, most] */
+  List *lists;        /* [children] */
+  int64_t *next;      /* [children] first firing not counted yet */
+  Counters *counters; /* [threads] */
   EvidenceWalk walk;
 } Tile;
 
-static Status open_table(Table *table, int bits) {
-  *table = (Table){.bits = bits};
-  return MEMORY_NEW(&table->slot, (int64_t)1 << bits, "counters of common rows");
+static void take_list(Counters *counters, const List *list) {
+  for (int64_t i = 0; i < list->count; ++i) {
+    counters->both[list->items[i].parent] = list->items[i].both;
+    counters->touched[i] = list->items[i].parent;
+  }
+  counters->count = list->count;
 }
 
-static Counter *find(const Table *table, uint32_t key) {
-  const uint32_t mask = (uint32_t)(((int64_t)1 << table->bits) - 1);
-  uint32_t at = (key * 2654435769u) >> (32 - table->bits);
-  while (table->slot[at].key != key && table->slot[at].key != 0) {
-    at = (at + 1) & mask;
+static Status keep_list(Counters *counters, List *list) {
+  TRY(MEMORY_RESIZE(&list->items, counters->count, "common rows of a child"));
+  list->count = counters->count;
+  for (int64_t i = 0; i < list->count; ++i) {
+    const uint32_t parent = counters->touched[i];
+    list->items[i] = (Common){parent, counters->both[parent]};
+    counters->both[parent] = 0;
   }
-  return &table->slot[at];
-}
-
-static Status grow(Table *table) {
-  Table larger;
-  TRY(open_table(&larger, table->bits + 1));
-  for (int64_t i = 0; i < (int64_t)1 << table->bits; ++i) {
-    if (table->slot[i].key != 0) {
-      *find(&larger, table->slot[i].key) = table->slot[i];
-    }
-  }
-  larger.used = table->used;
-  MEMORY_FREE(table->slot);
-  *table = larger;
   return OK;
 }
 
-static Status add(Table *table, uint32_t key, uint32_t both) {
-  Counter *counter = find(table, key);
-  const bool is_new = counter->key == 0;
-  counter->key = key;
-  counter->both += both;
-  table->used += is_new;
-  return is_new && 2 * table->used > (int64_t)1 << table->bits ? grow(table) : OK;
-}
-
-static Status add_row(Table *table, const EvidenceChunk *chunk, int64_t row) {
+static void count_row(Counters *counters, const EvidenceChunk *chunk, int64_t row) {
   const EvidenceRow entries = evidence_row(chunk, row);
+  uint32_t *both = counters->both, *touched = counters->touched;
+  int64_t count = counters->count;
   for (int64_t e = entries.first; e < entries.past; ++e) {
     if (chunk->active[e] != 0) {
-      TRY(add(table, chunk->id[e] + 1, 1));
+      const uint32_t parent = chunk->id[e];
+      touched[count] = parent; /* without a branch: new ones cannot be foretold */
+      count += both[parent]++ == 0;
     }
   }
-  return OK;
+  counters->count = count;
 }
 
-static Status fill_table(Table *table, const Tile *tile, const List *list,
-                         const EvidencePlaces *places) {
-  const uint32_t *row = tile->suggest->children->row;
-  for (int64_t i = 0; i < list->count; ++i) {
-    TRY(add(table, list->items[i].key, list->items[i].both));
-  }
-  for (int64_t i = places->first; i < places->past; ++i) {
-    TRY(add_row(table, &tile->walk.chunk, row[i]));
-  }
-  return OK;
+static double lift_of(const EvidenceSuggest *suggest, int64_t child, uint32_t parent,
+                      uint32_t both) {
+  const int64_t fired = suggest->children->start[child + 1] - suggest->children->start[child];
+  const double p = (double)both / (double)fired;
+  return p * (double)suggest->source->rows / (double)suggest->parent_fired[parent];
 }
 
-static Status keep_list(const Table *table, List *list) {
-  TRY(MEMORY_RESIZE(&list->items, table->used, "common rows of a child"));
-  list->count = 0;
-  for (int64_t i = 0; list->count < table->used; ++i) {
-    if (table->slot[i].key != 0) {
-      list->items[list->count++] = table->slot[i];
+/* All have the same n_c: more common rows is a higher P. Keys order by them, then by the lower id. */
+static void choose(const Tile *tile, Counters *counters, int64_t child) {
+  const EvidenceSuggest *suggest = tile->suggest;
+  uint32_t *out = tile->out + child * suggest->most;
+  int64_t count = 0;
+  for (int64_t i = 0; i < counters->count; ++i) {
+    const uint32_t parent = counters->touched[i], both = counters->both[parent];
+    const SelectKey key = (SelectKey)both << 32 | (UINT32_MAX - parent);
+    counters->both[parent] = 0;
+    if (both >= COMMON_LEAST && key > select_worst(counters->keys, count, suggest->most) &&
+        lift_of(suggest, child, parent, both) >= suggest->lift_min) {
+      select_offer(counters->keys, &count, suggest->most, key);
     }
   }
-  return OK;
+  select_sort(counters->keys, count);
+  for (int64_t j = 0; j < suggest->most; ++j) {
+    out[j] = j < count ? UINT32_MAX - (uint32_t)counters->keys[j] : LOOKUP_NONE;
+  }
 }
 
-static Status count_child(const Tile *tile, int64_t child) {
+static Status count_child(const Tile *tile, Counters *counters, int64_t child) {
+  const EvidenceChildren *children = tile->suggest->children;
+  const bool is_last = tile->walk.past == tile->suggest->source->rows;
   List *list = &tile->lists[child];
   EvidencePlaces places;
-  Table table;
-  TRY(evidence_places(&tile->walk, tile->suggest->children, child, &tile->next[child], &places));
-  if (places.first == places.past) {
+  TRY(evidence_places(&tile->walk, children, child, &tile->next[child], &places));
+  if (places.first == places.past && !is_last) {
     return OK;
   }
-  int bits = BITS_LEAST;
-  while ((int64_t)1 << bits < 2 * list->count) {
-    ++bits;
+  take_list(counters, list);
+  for (int64_t i = places.first; i < places.past; ++i) {
+    count_row(counters, &tile->walk.chunk, children->row[i]);
   }
-  TRY(open_table(&table, bits));
-  Status status = fill_table(&table, tile, list, &places);
-  if (status == OK) {
-    status = keep_list(&table, list);
+  if (!is_last) {
+    return keep_list(counters, list);
   }
-  MEMORY_FREE(table.slot);
-  return status;
+  choose(tile, counters, child);
+  MEMORY_FREE(list->items);
+  return OK;
 }
 
 static Shard unit_of(const Tile *tile, int64_t unit) {
@@ -135,45 +126,8 @@ static Shard unit_of(const Tile *tile, int64_t unit) {
 static Status count_unit(int64_t unit, int thread, void *context) {
   const Tile *tile = context;
   const Shard of = unit_of(tile, unit);
-  (void)thread;
   for (int64_t child = of.first; child < of.past; ++child) {
-    TRY(count_child(tile, child));
-  }
-  return OK;
-}
-
-static double lift_of(const EvidenceSuggest *suggest, int64_t child, const Counter *counter) {
-  const int64_t fired = suggest->children->start[child + 1] - suggest->children->start[child];
-  const double p = (double)counter->both / (double)fired;
-  return p * (double)suggest->source->rows / (double)suggest->parent_fired[counter->key - 1];
-}
-
-/* All have the same n_c: more common rows is a higher P. Keys order by them, then by the lower id. */
-static void choose(const Tile *tile, int64_t child, SelectKey *keys) {
-  const EvidenceSuggest *suggest = tile->suggest;
-  const List *list = &tile->lists[child];
-  uint32_t *out = tile->out + child * suggest->most;
-  int64_t count = 0;
-  for (int64_t i = 0; i < list->count; ++i) {
-    const Counter *one = &list->items[i];
-    if (one->both >= COMMON_LEAST && lift_of(suggest, child, one) >= suggest->lift_min) {
-      select_offer(keys, &count, suggest->most,
-                   (SelectKey)one->both << 32 | (UINT32_MAX - one->key));
-    }
-  }
-  select_sort(keys, count);
-  for (int64_t j = 0; j < suggest->most; ++j) {
-    out[j] = j < count ? UINT32_MAX - (uint32_t)keys[j] - 1 : LOOKUP_NONE;
-  }
-}
-
-static Status choose_unit(int64_t unit, int thread, void *context) {
-  const Tile *tile = context;
-  const Shard of = unit_of(tile, unit);
-  for (int64_t child = of.first; child < of.past; ++child) {
-    choose(tile, child, tile->keys + thread * tile->suggest->most);
-    MEMORY_FREE(tile->lists[child].items);
-    tile->lists[child].count = 0;
+    TRY(count_child(tile, &tile->counters[thread], child));
   }
   return OK;
 }
@@ -184,7 +138,7 @@ static Status count_tile(Tile *tile) {
   for (;;) {
     TRY(evidence_walk(&tile->walk));
     if (tile->walk.chunk.rows == 0) {
-      return threads_run(units, choose_unit, tile);
+      return OK;
     }
     TRY(threads_run(units, count_unit, tile));
   }
@@ -196,7 +150,7 @@ static double bytes_of(const EvidenceSuggest *suggest, int64_t child) {
   const int64_t fired = suggest->children->start[child + 1] - suggest->children->start[child];
   const double entries = source->rows > 0 ? (double)source->entries / (double)source->rows : 0;
   const double met = (double)fired * entries;
-  return sizeof(Counter) * (met < (double)source->parents ? met : (double)source->parents);
+  return sizeof(Common) * (met < (double)source->parents ? met : (double)source->parents);
 }
 
 static void next_tile(Tile *tile) {
@@ -211,13 +165,41 @@ static void next_tile(Tile *tile) {
   }
 }
 
+static Status take_counters(Tile *tile) {
+  const int64_t parents = tile->suggest->source->parents;
+  TRY(MEMORY_NEW(&tile->counters, threads_count(), "threads that count"));
+  for (int t = 0; t < threads_count(); ++t) {
+    TRY(MEMORY_NEW(&tile->counters[t].both, parents, "common rows of parents"));
+    TRY(MEMORY_NEW(&tile->counters[t].touched, parents + 1, "parents that were met"));
+    TRY(MEMORY_NEW(&tile->counters[t].keys, tile->suggest->most, "best parents"));
+  }
+  return OK;
+}
+
+static void give_back(Tile *tile) {
+  for (int64_t child = 0; tile->lists != NULL && child < tile->suggest->children->count; ++child) {
+    MEMORY_FREE(tile->lists[child].items);
+  }
+  for (int t = 0; tile->counters != NULL && t < threads_count(); ++t) {
+    MEMORY_FREE(tile->counters[t].both);
+    MEMORY_FREE(tile->counters[t].touched);
+    MEMORY_FREE(tile->counters[t].keys);
+  }
+  MEMORY_FREE(tile->counters);
+  MEMORY_FREE(tile->lists);
+  MEMORY_FREE(tile->next);
+}
+
 static Status count_tiles(Tile *tile) {
   const EvidenceChildren *children = tile->suggest->children;
   TRY(MEMORY_NEW(&tile->lists, children->count, "common rows of children"));
   TRY(MEMORY_NEW(&tile->next, children->count, "firings of children"));
-  TRY(MEMORY_NEW(&tile->keys, threads_count() * tile->suggest->most, "best parents"));
+  TRY(take_counters(tile));
   for (int64_t child = 0; child < children->count; ++child) {
     tile->next[child] = children->start[child] - children->start[0];
+  }
+  for (int64_t i = 0; i < children->count * tile->suggest->most; ++i) {
+    tile->out[i] = LOOKUP_NONE;
   }
   for (next_tile(tile); tile->of.first < tile->of.past; next_tile(tile)) {
     TRY(count_tile(tile));
@@ -228,11 +210,6 @@ static Status count_tiles(Tile *tile) {
 Status evidence_suggest(const EvidenceSuggest *suggest, uint32_t *out) {
   Tile tile = {.suggest = suggest, .out = out};
   const Status status = count_tiles(&tile);
-  for (int64_t child = 0; tile.lists != NULL && child < suggest->children->count; ++child) {
-    MEMORY_FREE(tile.lists[child].items);
-  }
-  MEMORY_FREE(tile.lists);
-  MEMORY_FREE(tile.next);
-  MEMORY_FREE(tile.keys);
+  give_back(&tile);
   return status;
 }
