@@ -16,11 +16,11 @@ typedef struct Activations Activations;
 
 typedef struct ActivationsOptions {
   const char *folder; /* for the spools; borrowed until activations_destroy() */
-  int64_t width;     /* may be 0: rows known by their codes alone */
-  bool is_bf16;      /* else float32 */
-  double norm_limit; /* rows above so many medians are left out, 0: none. The median is that of the
+  int64_t width;      /* may be 0: rows known by their codes alone */
+  bool is_bf16;       /* else float32 */
+  double norm_limit;  /* rows above so many medians are left out, 0: none. The median is that of the
                         first 65,536 rows in corpus order, or the first most_rows if fewer */
-  int64_t most_rows; /* cut the file there, 0: never */
+  int64_t most_rows;  /* cut the file there, 0: never */
 } ActivationsOptions;
 
 typedef struct ActivationsRow {
@@ -63,8 +63,7 @@ Status activations_add(Activations *activations, const ActivationsUnit *unit) MU
  *  ranks   local
  *  fails   ERR_DATA (more than 2^32 - 2 documents or tokens in one), ERR_SPACE, ERR_FILE,
  *          ERR_MEMORY */
-Status activations_add_tokens(Activations *activations, const int32_t *ids,
-                              int64_t count) MUST_USE;
+Status activations_add_tokens(Activations *activations, const int32_t *ids, int64_t count) MUST_USE;
 Status activations_add_document(Activations *activations, const int32_t *ids,
                                 int64_t count) MUST_USE;
 

@@ -235,7 +235,7 @@ static Status write_features(Writer *writer) {
 
 static Status set_origin(const Writer *writer) {
   const EncodeFile *file = writer->file;
-  TRY(archive_set_text(writer->out, "/", "stamp", file->stamp));
+  TRY(archive_note_text(writer->out, "/", "stamp", file->stamp));
   TRY(archive_set_text(writer->out, "/", "name", file->name));
   TRY(archive_set_text(writer->out, "/", "dictionary", file->dictionary));
   TRY(archive_set_text(writer->out, "/", "activations", file->activations));

@@ -101,13 +101,8 @@ static Status open_tokenizer(ImportRows *import) {
 }
 
 static Status open_files(ImportRows *import) {
-  char place[CONFIG_PLACE];
   for (int kind = 0; kind < IMPORT_KINDS; kind++) {
     TRY(open_tensor(import, (ImportKind)kind));
-  }
-  if (import->tensors[IMPORT_TOKENS] == NULL && import->settings->vocabulary[0] != '\0') {
-    return RAISE(ERR_CONFIG, "%s: names tokens, but import.tokens is not given",
-                 config_place(import->stage->config, "import", 0, "vocabulary", place));
   }
   TRY(open_tokenizer(import));
   const Team *team = import->team;
@@ -286,6 +281,10 @@ static Status check_given(const ImportRows *import) {
       settings->documents[0] == '\0') {
     return RAISE(ERR_CONFIG, "%s: give activations, or at least tokens or documents of the rows",
                  config_place(import->stage->config, "import", 0, "", place));
+  }
+  if (settings->tokens[0] == '\0' && settings->vocabulary[0] != '\0') {
+    return RAISE(ERR_CONFIG, "%s: names tokens, but import.tokens is not given",
+                 config_place(import->stage->config, "import", 0, "vocabulary", place));
   }
   return OK;
 }
