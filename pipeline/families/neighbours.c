@@ -5,6 +5,7 @@
 
 #include "dense.h"
 #include "lookup.h"
+#include "lowp.h"
 #include "memory.h"
 #include "ring.h"
 #include "screen.h"
@@ -47,8 +48,11 @@ typedef struct Search {
   ScreenRoom room;
   double *child_norm; /* [own children] */
   double *norm;       /* [rows] of the block that is here, grown as needed */
-  int64_t norms;      /* that `norm` has place for */
-  Shard own;          /* inside one dictionary: the panel, else empty */
+  int64_t rows;       /* that `norm` and `lowp` have place for */
+  Lowp child_lowp;    /* own children in 8 bits, */
+  Lowp lowp;          /* and the block that is here */
+  bool has_lowp;
+  Shard own; /* inside one dictionary: the panel, else empty */
 } Search;
 
 /** Rows [first, past) of a block. */
@@ -76,12 +80,31 @@ static const uint8_t *left_out_of(const uint8_t *is_left_out, int64_t count) {
   return count > 0 && memchr(is_left_out, 1, (size_t)count) != NULL ? is_left_out : NULL;
 }
 
-static Status fit_norms(Search *search, int64_t count) {
-  if (count > search->norms) {
-    MEMORY_FREE(search->norm);
-    search->norms = 0;
-    TRY(MEMORY_NEW(&search->norm, count, "norms of parents"));
-    search->norms = count;
+static Status fit_block(Search *search, int64_t count) {
+  const int64_t width = search->job->child->width;
+  if (count <= search->rows) {
+    return OK;
+  }
+  MEMORY_FREE(search->norm);
+  lowp_clear(&search->lowp);
+  search->rows = 0;
+  TRY(MEMORY_NEW(&search->norm, count, "norms of parents"));
+  if (search->has_lowp) {
+    TRY(lowp_create(&search->lowp, NULL, count, width, false));
+  }
+  search->rows = count;
+  return OK;
+}
+
+/** A block is quantised where it arrives: that is cheaper than to send the integers along, and costs
+ *  little beside what a panel does with the block. */
+static Status measure_block(Search *search, const RingBlock *part) {
+  const int64_t count = shard_count(part->here);
+  TRY(fit_block(search, count));
+  screen_norms(part->rows, count, search->job->child->width, search->norm);
+  if (search->has_lowp) {
+    search->lowp.count = count;
+    lowp_fill(&search->lowp, part->rows, false);
   }
   return OK;
 }
@@ -90,19 +113,20 @@ static Status screen_part(Search *search, const RingBlock *part, bool is_own) {
   const NeighboursJob *job = search->job;
   const Directions *child = job->child;
   const int64_t count = shard_count(part->here);
-  TRY(fit_norms(search, count));
-  screen_norms(part->rows, count, child->width, search->norm);
+  TRY(measure_block(search, part));
   const ScreenJob screen = {
       .query = {.rows = child->rows,
                 .norm = search->child_norm,
                 .count = job->parents->count,
                 .first_id = child->own.first,
-                .is_left_out = left_out_of(child->is_left_out, job->parents->count)},
+                .is_left_out = left_out_of(child->is_left_out, job->parents->count),
+                .lowp = search->has_lowp ? &search->child_lowp : NULL},
       .base = {.rows = part->rows,
                .norm = search->norm,
                .count = count,
                .first_id = part->here.first,
-               .is_left_out = left_out_of(part->is_left_out, count)},
+               .is_left_out = left_out_of(part->is_left_out, count),
+               .lowp = search->has_lowp ? &search->lowp : NULL},
       .width = child->width,
       .k = job->parents->most,
       .floor = -2,
@@ -145,16 +169,31 @@ static Status meet_block(const RingBlock *block, void *context) {
   return OK;
 }
 
+/** Fewer children are multiplied sooner than a block is quantised. */
+enum { LOWP_CHILDREN = 64 };
+
+static Status measure_children(Search *search) {
+  const Directions *child = search->job->child;
+  const int64_t count = search->job->parents->count;
+  TRY(MEMORY_NEW(&search->child_norm, count, "norms of children"));
+  screen_norms(child->rows, count, child->width, search->child_norm);
+  search->has_lowp = lowp_grid() > 0 && child->width <= LOWP_WIDEST && count >= LOWP_CHILDREN;
+  return search->has_lowp ? lowp_create(&search->child_lowp, child->rows, count, child->width, true)
+                          : OK;
+}
+
 static Status meet(Team *team, const NeighboursJob *job, Shard own) {
-  const Directions *child = job->child;
   Search search = {.job = job, .own = own};
-  ASSERT(child->width == job->parent->width);
-  ASSERT(job->parents->count == shard_count(child->own));
-  TRY_NEW(team, &search.child_norm, job->parents->count, "norms of children");
-  screen_norms(child->rows, job->parents->count, child->width, search.child_norm);
-  const Status status = ring_run(team, job->parent, job->children, meet_block, &search);
+  ASSERT(job->child->width == job->parent->width);
+  ASSERT(job->parents->count == shard_count(job->child->own));
+  Status status = team_agree(team, measure_children(&search));
+  if (status == OK) {
+    status = ring_run(team, job->parent, job->children, meet_block, &search);
+  }
   MEMORY_FREE(search.child_norm);
   MEMORY_FREE(search.norm);
+  lowp_clear(&search.child_lowp);
+  lowp_clear(&search.lowp);
   screen_room_clear(&search.room);
   return status;
 }

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "dense.h"
 #include "exchange.h"
+#include "lowp.h"
 #include "memory.h"
 #include "neighbours.h"
 #include "random.h"
@@ -364,6 +365,22 @@ static void test_progress_ends_at_all_pairs(void) {
   end();
 }
 
+/* From here on the screen multiplies integers, where the CPU can. */
+static void test_screening_in_8_bits_changes_nothing(void) {
+  const char *why = NULL;
+  CU_ASSERT(lowp_open(&why) == (lowp_grid() > 0));
+  begin();
+  check_pair(500, 300);
+  ring_set_rows(50);
+  threads_set(2);
+  check_pair(300, 500);
+  threads_set(1);
+  ring_set_rows(0);
+  end();
+  test_panels_and_blocks_change_nothing();
+  test_own_neighbours_need_each_pair_once();
+}
+
 static const CheckFact FACTS[] = {
     {"both ways equal naive loops", test_both_ways_equal_naive_loops},
     {"panels and blocks change nothing", test_panels_and_blocks_change_nothing},
@@ -377,6 +394,7 @@ static const CheckFact FACTS[] = {
     {"dead rows have and are no neighbours", test_dead_rows_have_and_are_no_neighbours},
     {"scores of other rows equal naive loops", test_scores_of_other_rows_equal_naive_loops},
     {"progress ends at all pairs", test_progress_ends_at_all_pairs},
+    {"screening in 8 bits changes nothing", test_screening_in_8_bits_changes_nothing},
 };
 
 int main(int argc, char **argv) {
