@@ -94,8 +94,11 @@ static Status open_unpacked(CodesSource *source, Column column, const char *path
 /* Rank 0 unpacks, all open; then the name can go. collective */
 static Status unpack_to(CodesSource *source, Column column, const char *path) {
   Team *team = source->team;
-  TRY_ALL(team, team->rank == 0 ? tensor_unpack(source->file, source->tensors[column], path) : OK);
-  const Status status = team_agree(team, open_unpacked(source, column, path));
+  Status status = team_agree(
+      team, team->rank == 0 ? tensor_unpack(source->file, source->tensors[column], path) : OK);
+  if (status == OK) {
+    status = team_agree(team, open_unpacked(source, column, path));
+  }
   if (team->rank == 0) {
     unlink(path);
   }

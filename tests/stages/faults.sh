@@ -5,7 +5,7 @@
 tiny_inputs 40
 ranks=2
 whole=(harvest train encode compare families report)
-declare -A output=([harvest]=activations.h5 [train]=dictionaries [encode]=codes [compare]=neighbours.h5
+declare -A output=([import]=activations.h5 [harvest]=activations.h5 [train]=dictionaries [encode]=codes [compare]=neighbours.h5
   [families]=families.h5 [report]=report)
 small=(train.passes=0.2 train.window=512)
 
@@ -17,10 +17,10 @@ fault_fails() {
   rm -rf "fault/${output[$1]}"
   TEAM_FAULT=$2:$3 timeout 20 mpirun -n $ranks "$CLEAVE_BIN/cleave-$1" run.yaml folder=fault "${small[@]}" >out 2>err || code=$?
   [ $code -ne 0 ] || return 2
-  if [ $code -ne 13 ] || [ "$(grep -c '^cleave: ' err)" -ne 1 ] || [ -n "$(find fault -name '*.part*')" ]; then
+  if [ $code -ne 13 ] || [ "$(grep -c '^cleave: ' err)" -ne 1 ] || [ -n "$(find fault -name '*.part*' -o -name '*.unpacked')" ]; then
     echo "cleave-$1, rank $2, agreement $3: exit code $code"
     cat err
-    find fault -name '*.part*'
+    find fault -name '*.part*' -o -name '*.unpacked'
     return 1
   fi
 }
@@ -46,4 +46,16 @@ for name in "${whole[@]}"; do
   check "$name survives a failing rank at its agreement points" all_points "$name"
   stage $ranks "$name" run.yaml "${small[@]}"
 done
+
+$python "$CLEAVE_SOURCE/tests/stages/import_made.py" plant
+mv run harvested
+mkdir run
+cat >run.yaml <<'YAML'
+folder: run
+harvest: {norm_limit: 0}
+import: {activations: rows.npy, tokens: tokens.npy, documents: documents.npy}
+dictionaries:
+  - {name: d, latents: 96, import: params, codes: codes.npz}
+YAML
+check "import survives a failing rank at its agreement points" all_points import
 finish
