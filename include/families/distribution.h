@@ -26,4 +26,10 @@ typedef struct Distribution {
  *                  integer image of the values */
 void distribution_of(Team *team, const float *values, int64_t count, Distribution *out);
 
+/** The value of 0-based place `place` in ascending order over all ranks.
+ *  ranks   collective
+ *  values  in      [count] this rank's values, no nan
+ *  place   in      below the sum of the counts */
+float distribution_value(Team *team, const float *values, int64_t count, int64_t place);
+
 #endif

@@ -30,7 +30,8 @@ int64_t null_dimension(double child, double parent);
  *  without eigenvectors, and the same bits at any number of ranks and threads: the rows and signs of
  *  draw i are keyed by (seed, names, i), sums over ranks are made in fixed point. */
 typedef struct NullQuantile {
-  double value, low, high; /* and its 95 % Monte-Carlo interval, from order statistics */
+  double value;     /* the order statistic: at least this share of the draws lies at or below */
+  double low, high; /* its 95 % Monte-Carlo interval; nan where so few draws do not bound it */
 } NullQuantile;
 
 typedef struct NullSimulated {
@@ -41,7 +42,7 @@ typedef struct NullSimulated {
 } NullSimulated;
 
 typedef struct NullJob {
-  const Directions *child, *parent; /* unit rows with their states */
+  const Directions *child, *parent; /* unit rows with their states; whole, or a sample of children */
   const float *child_mean;          /* [width] of spread_mean() */
   const char *child_name, *parent_name;
   int64_t seed, draws;
@@ -49,8 +50,16 @@ typedef struct NullJob {
   int64_t span; /* its parents */
 } NullJob;
 
-/** ranks   collective
- *  fails   ERR_MEMORY. Without alive children or parents every value is nan */
+/** Draws come in panels of bounded size, dealt over the ranks as features are.
+ *  ranks   collective
+ *  fails   ERR_MEMORY. Without alive children or parents every value is nan and `draws` is 0 */
 Status null_simulate(Team *team, const NullJob *job, NullSimulated *out) MUST_USE;
+
+/** The 1-based places, in ascending order, of the two draws between which the quantile
+ *  thousandths / 1000 of what was drawn from lies with 95 % certainty, by the binomial distribution.
+ *  ranks   local
+ *  low     out     0: no draw is a lower bound
+ *  high    out     draws + 1: no draw is an upper bound */
+void null_bounds(int64_t draws, int64_t thousandths, int64_t *low, int64_t *high);
 
 #endif

@@ -21,9 +21,8 @@ static float value_of(uint32_t image) {
   return value;
 }
 
-/** The value of 0-based place `place` in ascending order over all ranks: one byte of its image a
- *  round. */
-static float nth_value(Team *team, const float *values, int64_t count, int64_t place) {
+/** One byte of its image a round. */
+float distribution_value(Team *team, const float *values, int64_t count, int64_t place) {
   uint32_t image = 0;
   uint32_t known = 0; /* mask of the bytes found */
   for (int shift = 24; shift >= 0; shift -= 8) {
@@ -44,8 +43,8 @@ static float nth_value(Team *team, const float *values, int64_t count, int64_t p
 }
 
 static double median_of(Team *team, const float *values, int64_t count, int64_t total) {
-  const double low = (double)nth_value(team, values, count, (total - 1) / 2);
-  const double high = (double)nth_value(team, values, count, total / 2);
+  const double low = (double)distribution_value(team, values, count, (total - 1) / 2);
+  const double high = (double)distribution_value(team, values, count, total / 2);
   return (low + high) / 2;
 }
 
