@@ -12,8 +12,9 @@ import sys
 
 import numpy as np
 
-WIDTH, ALONG, ROWS, ACTIVE = 640, 0.89, 20000, 2
-LEVELS = {"16k": 64, "65k": 256, "262k": 1024, "1m": 4096}
+WIDTH, ALONG, ROWS, ACTIVE = 640, 0.89, 45000, 2
+LEVELS = {"16k": 32, "65k": 128, "262k": 512, "1m": 2048}
+FILES = {"activations": "rows", "tokens": "tokens", "documents": "documents"}
 ACROSS = (1 - ALONG**2) ** 0.5
 random = np.random.default_rng(270)
 
@@ -69,14 +70,16 @@ def main():
             order = random.permutation(latents)
             turned = unit(decoder[order] + 0.2 * unit(random.standard_normal((latents, WIDTH))))
             write_dictionary(sites / f"layer_12_width_{name}_l0_medium_seed_1", turned, encoder[order])
-    rows = np.zeros((ROWS, WIDTH))
-    for _ in range(ACTIVE):
-        rows += random.uniform(1, 1.3, (ROWS, 1)) * decoder[random.integers(0, len(decoder), ROWS)]
-    np.save(folder / "rows.npy", (rows + 0.01 * random.standard_normal(rows.shape)).astype(np.float32))
+    active = random.integers(0, len(decoder), (ACTIVE, ROWS))
+    rows = 0.01 * random.standard_normal((ROWS, WIDTH))
+    for of_row in active:
+        rows += random.uniform(1, 1.3, (ROWS, 1)) * decoder[of_row]
+    np.save(folder / "rows.npy", rows.astype(np.float16))
+    np.save(folder / "tokens.npy", (active[0] // 16).astype(np.int32))  # the feature of 65k that the first one is of
     np.save(folder / "documents.npy", np.arange(ROWS) // 50)
     keys = [f"dictionaries.{name}.{key}" for name, latents in [*LEVELS.items(), ("262k-b", LEVELS["262k"])]
             for key in (f"latents={latents}", f"l0={ACTIVE}")]
-    print(*keys, "harvest.text=[]", f"import.activations={folder}/rows.npy", f"import.documents={folder}/documents.npy")
+    print(*keys, "harvest.text=[]", *(f"import.{key}={folder}/{file}.npy" for key, file in FILES.items()))
 
 
 if __name__ == "__main__":

@@ -10,22 +10,22 @@ drive() {
 }
 check "all stages run" drive
 check "the driver says what is left out" grep -q 'harvest: activations.h5: not harvested: the rows are imported' run.err
-check "a dictionary is understood" grep -q 'import: 1m: Gemma Scope 2 jumprelu, decoder F32 \[4096, 640\], .*after layer 12' run.err
+check "a dictionary is understood" grep -q 'import: 1m: Gemma Scope 2 jumprelu, decoder F32 \[2048, 640\], .*after layer 12' run.err
 check "what the dictionaries do is what was stated" test "$(grep -c 'wrong layer' run.err)" -eq 0
 cat run.out
 cat >roots.py <<'PY'
 import csv
 
-SIZES = {"16k": 64, "65k": 256, "262k": 1024, "1m": 4096}
+SIZES = {"16k": 32, "65k": 128, "262k": 512, "1m": 2048}
 right, linked, total = 0, 0, 0
 for line in csv.DictReader(open("run/gemma-scope-2/features.csv")):
     if line["dictionary"] in SIZES and line["dictionary"] != "16k":
-        share = 64 / SIZES[line["dictionary"]]
         total += 1
-        linked += line["root_dictionary"] == "16k"
-        right += line["root_dictionary"] == "16k" and int(line["root"]) == int(int(line["feature"]) * share)
+        if line["root_dictionary"] == "16k":
+            linked += 1
+            right += int(line["root"]) == int(line["feature"]) * SIZES["16k"] // SIZES[line["dictionary"]]
 print(f"{total} features, {linked} with a root in 16k, {right} of them the one they were made from")
-assert total == 256 + 1024 + 4096 and right > 0.95 * total and linked - right < 0.01 * total
+assert total == 128 + 512 + 2048 and right > 0.95 * total and linked == right
 PY
 check "features go back to the roots they were made from" $python roots.py
 check "a second run does nothing" drive
