@@ -8,8 +8,8 @@
 
 /** Codes of a dictionary for evidence.h, read a part at a time, by each rank for itself. */
 
-/** By row: the chunks of an EvidenceSource. A chunk that is asked for again is not read again, so a corpus of one
- *  chunk is read once. */
+/** By row: the chunks of an EvidenceSource. A chunk that is asked for again is not read again, so a
+ *  corpus of one chunk is read once. */
 typedef struct FamiliesCodes {
   EvidenceSource source; /* its context is this struct: do not move it */
   const FamiliesRun *run;

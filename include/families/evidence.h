@@ -10,8 +10,8 @@
 /** Do parents fire where their children fire? By child: a rank walks the firings of its own
  *  children, row by row, and looks at what the parents did there. The parents' codes come in chunks
  *  of rows; threads take children. Counts are integers and a child is whole on one rank, so every
- *  number has the same bits at any number of ranks and threads. "Parents" may be any dictionary with
- *  codes of the same rows: a smaller level, a twin, the children's own.
+ *  number has the same bits at any number of ranks and threads. "Parents" may be any dictionary
+ *  with codes of the same rows: a smaller level, a twin, the children's own.
  *  No function here communicates: each rank works on children of its own (all or some of them). */
 
 /** Firings of some children: the by-feature lists of codes/NAME.h5. Borrowed. */
@@ -32,8 +32,8 @@ typedef struct EvidenceChunk {
   const uint8_t *active; /* 1: fires; 0: among the next k of a TopK row only */
 } EvidenceChunk;
 
-/** Where chunks come from. `read` fills a chunk that begins at row `first` and has at least one row;
- *  its arrays last until the next call.
+/** Where chunks come from. `read` fills a chunk that begins at row `first` and has at least one
+ *  row; its arrays last until the next call.
  *  ranks   local; called by one thread */
 typedef struct EvidenceSource {
   int64_t rows, entries; /* of the corpus */
@@ -50,9 +50,10 @@ typedef struct EvidenceSource {
 Status evidence_fired(const EvidenceSource *source, Shard of, int64_t *narrow,
                       int64_t *wide) MUST_USE;
 
-/** Candidates by activation: for each child the `most` parents of highest P(parent | child) among all
- *  with lift >= lift_min and at least two common rows (active ones); ties to the lower id. Children are
- *  taken in tiles whose counters fit into about `bytes`; the source is read once a tile.
+/** Candidates by activation: for each child the `most` parents of highest P(parent | child) among
+ *  all with lift >= lift_min and at least two common rows (active ones); ties to the lower id.
+ *  Children are taken in tiles whose counters fit into about `bytes`; the source is read once a
+ *  tile.
  *  ranks   local
  *  parent_fired in   [source->parents] rows where each parent fires (active)
  *  out     out     [children, most] best first; LOOKUP_NONE: none
@@ -67,8 +68,8 @@ typedef struct EvidenceSuggest {
 } EvidenceSuggest;
 Status evidence_suggest(const EvidenceSuggest *suggest, uint32_t *out) MUST_USE;
 
-/** Sums over documents, x = rows of the document where child and candidate both fire, n = rows where
- *  the child fires. */
+/** Sums over documents, x = rows of the document where child and candidate both fire, n = rows
+ *  where the child fires. */
 typedef struct EvidenceSums {
   int64_t both;   /* sum of x */
   int64_t square; /* sum of x^2 */
@@ -131,7 +132,8 @@ typedef struct EvidenceShare {
 EvidenceShare evidence_share(const Evidence *evidence, const EvidenceSums *sums, int64_t child,
                              int64_t parent_fired, const EvidenceRules *rules);
 
-/** The trials behind it, n_eff: at most the rows where the child fires, which must be there in two documents.
+/** The trials behind it, n_eff: at most the rows where the child fires, which must be there in two
+ *  documents.
  *  ranks   local */
 double evidence_trials(const Evidence *evidence, const EvidenceSums *sums, int64_t child);
 
@@ -145,9 +147,10 @@ EvidenceVerdict evidence_judge(const EvidenceShare *share, const EvidenceRules *
 EvidenceVerdict evidence_judge_both(const EvidenceShare *narrow, const EvidenceShare *wide,
                                     const EvidenceRules *rules);
 
-/** Is P(parent | child) more than frequency alone gives? Other parents of the chosen one's frequency:
- *  drawn from its bin of log2 of the rows where it fires, bins a quarter of an octave wide, by a keyed
- *  permutation for each child. evidence_count() counts them, evidence_rank() compares.
+/** Is P(parent | child) more than frequency alone gives? Other parents of the chosen one's
+ *  frequency: drawn from its bin of log2 of the rows where it fires, bins a quarter of an octave
+ *  wide, by a keyed permutation for each child. evidence_count() counts them, evidence_rank()
+ *  compares.
  *  ranks   local */
 typedef struct EvidenceMatched {
   int64_t children, first; /* how many, and the id of the first (enters the draw) */
@@ -159,13 +162,13 @@ typedef struct EvidenceMatched {
 } EvidenceMatched;
 
 /** ranks   local
- *  out     out     [children, most] distinct others; LOOKUP_NONE where the bin holds fewer, and where
- *                  the chosen parent never fires
+ *  out     out     [children, most] distinct others; LOOKUP_NONE where the bin holds fewer, and
+ *                  where the chosen parent never fires
  *  fails   ERR_MEMORY (4 bytes a parent), ERR_FORMAT (chosen is no parent) */
 Status evidence_matched(const EvidenceMatched *matched, uint32_t *out) MUST_USE;
 
-/** The place of `both` common rows among a child's candidates: 1 + those with at least as many. With
- *  `others` candidates there, 1 is best and others + 1 worst.
+/** The place of `both` common rows among a child's candidates: 1 + those with at least as many.
+ *  With `others` candidates there, 1 is best and others + 1 worst.
  *  ranks   local
  *  others  out     how many candidates the child has */
 int64_t evidence_rank(const Evidence *evidence, int64_t child, int64_t both, int64_t *others);

@@ -26,9 +26,9 @@ double null_quantile(int64_t dimension, int64_t parents, double share);
 int64_t null_dimension(double child, double parent);
 
 /** The null in force (splitting.md, section 4): a null child is the normalised
- *  (mean + 1/sqrt(32) x random signed sum of 32 centred alive child rows). The children's covariance
- *  without eigenvectors, and the same bits at any number of ranks and threads: the rows and signs of
- *  draw i are keyed by (seed, names, i), sums over ranks are made in fixed point. */
+ *  (mean + 1/sqrt(32) x random signed sum of 32 centred alive child rows). The children's
+ *  covariance without eigenvectors, and the same bits at any number of ranks and threads: the rows
+ *  and signs of draw i are keyed by (seed, names, i), sums over ranks are made in fixed point. */
 typedef struct NullQuantile {
   double value;     /* the order statistic: at least this share of the draws lies at or below */
   double low, high; /* its 95 % Monte-Carlo interval; nan where so few draws do not bound it */
@@ -42,7 +42,7 @@ typedef struct NullSimulated {
 } NullSimulated;
 
 typedef struct NullJob {
-  const Directions *child, *parent; /* unit rows with their states; whole, or a sample of children */
+  const Directions *child, *parent; /* unit rows and states; whole, or a sample of children */
   const float *child_mean;          /* [width] of spread_mean() */
   const char *child_name, *parent_name;
   int64_t seed, draws;
@@ -56,7 +56,8 @@ typedef struct NullJob {
 Status null_simulate(Team *team, const NullJob *job, NullSimulated *out) MUST_USE;
 
 /** The 1-based places, in ascending order, of the two draws between which the quantile
- *  thousandths / 1000 of what was drawn from lies with 95 % certainty, by the binomial distribution.
+ *  thousandths / 1000 of what was drawn from lies with 95 % certainty, by the binomial
+ *  distribution.
  *  ranks   local
  *  low     out     0: no draw is a lower bound
  *  high    out     draws + 1: no draw is an upper bound */

@@ -8,10 +8,10 @@
 #include "status.h"
 #include "team.h"
 
-/** Span fit R2_K: how well a few parents together rebuild a child's direction. Nonnegative orthogonal
- *  matching pursuit over the child's stored candidates: K times the candidate of largest positive
- *  dot product with the residual joins (ties to the lower id), and the weights are fitted again
- *  (least squares, nonnegative). R2 = 1 - |d_c - sum w_p d_p|^2 for the unit child.
+/** Span fit R2_K: how well a few parents together rebuild a child's direction. Nonnegative
+ *  orthogonal matching pursuit over the child's stored candidates: K times the candidate of largest
+ *  positive dot product with the residual joins (ties to the lower id), and the weights are fitted
+ *  again (least squares, nonnegative). R2 = 1 - |d_c - sum w_p d_p|^2 for the unit child.
  *  All numbers are made whole on the child's rank in a fixed order: the same bits at any number of
  *  ranks, threads and panels. */
 enum { SPAN_MOST = 8 };

@@ -6,8 +6,9 @@
 #include "memory.h"
 #include "threads.h"
 
-/* A child's candidates stand in a small hash table, and every entry of the rows where the child fires is looked up there:
-   most slots are empty, and the table stays in the first cache while rows of any dictionary stream past. */
+/* A child's candidates stand in a small hash table, and every entry of the rows where the child
+   fires is looked up there: most slots are empty, and the table stays in the first cache while rows
+   of any dictionary stream past. */
 
 enum { UNIT = 64, SLOTS_LEAST = 1024, SLOTS_OF_ONE = 32, CANDIDATES_MOST = 65534 };
 

@@ -5,8 +5,8 @@
 #include "select.h"
 #include "threads.h"
 
-/* Common rows of one child with any parent. While a child is counted, each parent has a counter of the thread; from one
-   chunk to the next a child keeps those that are not 0. */
+/* Common rows of one child with any parent. While a child is counted, each parent has a counter of
+   the thread; from one chunk to the next a child keeps those that are not 0. */
 
 enum { UNIT = 16, COMMON_LEAST = 2 };
 
@@ -77,7 +77,8 @@ static double lift_of(const EvidenceSuggest *suggest, int64_t child, uint32_t pa
   return p * (double)suggest->source->rows / (double)suggest->parent_fired[parent];
 }
 
-/* All have the same n_c: more common rows is a higher P. Keys order by them, then by the lower id. */
+/* All have the same n_c: more common rows is a higher P. Keys order by them, then by the lower
+   id. */
 static void choose(const Tile *tile, Counters *counters, int64_t child) {
   const EvidenceSuggest *suggest = tile->suggest;
   uint32_t *out = tile->out + child * suggest->most;

@@ -32,7 +32,8 @@ typedef struct Null {
   int64_t count, room;
 } Null;
 
-/* One draw: which alive children, in the order of their ids whoever owns them, and with which signs. */
+/* One draw: which alive children, in the order of their ids whoever owns them, and with which
+   signs. */
 typedef struct Draw {
   int64_t pick[ROWS];
   int sign[ROWS];
@@ -196,8 +197,8 @@ static Status draw_all(Team *team, Null *null) {
   return OK;
 }
 
-/* The binomial distribution of how many draws lie below the quantile, from its mode outwards and in units of its value
-   there: +, -, * and / alone. */
+/* The binomial distribution of how many draws lie below the quantile, from its mode outwards and in
+   units of its value there: +, -, * and / alone. */
 typedef struct Binomial {
   double draws, odds; /* p / (1 - p) */
 } Binomial;

@@ -8,9 +8,10 @@
 #include "memory.h"
 #include "threads.h"
 
-/* The fit of a child needs no row of it: the dot products of the child with its candidates are known, and with each parent
-   that joins come that parent's with all candidates. So a step fetches one row a child, and a round of the ring makes
-   the products. All else is arithmetic on a few numbers, in double, in a fixed order. */
+/* The fit of a child needs no row of it: the dot products of the child with its candidates are
+   known, and with each parent that joins come that parent's with all candidates. So a step fetches
+   one row a child, and a round of the ring makes the products. All else is arithmetic on a few
+   numbers, in double, in a fixed order. */
 
 enum { UNIT = 256, SLICE_BYTES = 1 << 26 };
 

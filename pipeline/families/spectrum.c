@@ -6,7 +6,8 @@
 
 #include "memory.h"
 
-/* ScaLAPACK and the BLACS have no headers of their own: 32-bit integers, and behind the arguments the lengths of texts. */
+/* ScaLAPACK and the BLACS have no headers of their own: 32-bit integers, and behind the arguments
+   the lengths of texts. */
 int Csys2blacs_handle(MPI_Comm comm);
 void Cfree_blacs_system_handle(int handle);
 void Cblacs_gridinit(int *context, const char *order, int rows, int columns);

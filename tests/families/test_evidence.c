@@ -22,7 +22,8 @@ static Team *ranks(void) {
 
 static const double LIFT_MIN = 1.5;
 
-/* A corpus: documents of 1 to 40 rows; each row has STORED distinct latents, the first ACTIVE fire. */
+/* A corpus: documents of 1 to 40 rows; each row has STORED distinct latents, the first ACTIVE
+   fire. */
 typedef struct Corpus {
   uint32_t *document, *child, *parent;
   int64_t *start;

@@ -25,8 +25,9 @@ static Team *ranks(void) {
   return &team;
 }
 
-/* A cloud: a mean, a power-law spectrum, and rows of very different length before they are made unit;
-   power 0: isotropic. Only every `step`-th latent is alive, the same rows whatever the step. */
+/* A cloud: a mean, a power-law spectrum, and rows of very different length before they are made
+   unit; power 0: isotropic. Only every `step`-th latent is alive, the same rows whatever the
+   step. */
 typedef struct Cloud {
   int64_t count, step;
   uint64_t key;
