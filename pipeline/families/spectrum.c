@@ -120,7 +120,9 @@ static Status run(Team *team, Grid *grid, const double *covariance, double *valu
   const bool is_inside = grid->row >= 0;
   TRY_ALL(team, prepare(grid, covariance));
   int info = is_inside ? solve(grid, values, -1, -1) : 0;
-  const int work = is_inside && info == 0 ? (int)grid->work[0] : 1;
+  /* pdsyevd forgets a block's room of pdormtr where the matrix is narrower than a block. */
+  const int more = BLOCK * (2 * BLOCK + grid->local_rows + grid->local_columns);
+  const int work = is_inside && info == 0 ? (int)grid->work[0] + more : 1;
   const int integers = is_inside && info == 0 ? grid->integers[0] : 1;
   TRY_ALL(team, check(info, grid->width));
   TRY_ALL(team, take_work(grid, work, integers));
