@@ -12,7 +12,7 @@
 #include "spread.h"
 #include "threads.h"
 
-enum { CHILDREN = 2000, PARENTS = 300, WIDTH = 64, DRAWS = 20000 };
+enum { CHILDREN = 2000, PARENTS = 300, WIDTH = 64, DRAWS = 10000 };
 
 static const Team SELF = {.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
 
@@ -177,11 +177,11 @@ static void test_isotropic_children_have_the_isotropic_null(void) {
 
 static void test_bytes_do_not_depend_on_ranks_threads_and_blocks(void) {
   Team self = SELF;
-  const NullSimulated alone = simulate(&self, &CHILD, &PARENT, 3000);
-  const NullSimulated all = simulate(ranks(), &CHILD, &PARENT, 3000);
+  const NullSimulated alone = simulate(&self, &CHILD, &PARENT, 1500);
+  const NullSimulated all = simulate(ranks(), &CHILD, &PARENT, 1500);
   threads_set(3);
   ring_set_rows(23);
-  const NullSimulated blocks = simulate(ranks(), &CHILD, &PARENT, 3000);
+  const NullSimulated blocks = simulate(ranks(), &CHILD, &PARENT, 1500);
   threads_set(1);
   ring_set_rows(0);
   CU_ASSERT(memcmp(&alone, &all, sizeof all) == 0);
