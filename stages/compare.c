@@ -2,13 +2,17 @@
 #include <stdio.h>
 
 #include "compare_run.h"
+#include "compare_work.h"
+#include "log.h"
+#include "lowp.h"
 #include "memory.h"
 #include "schema.h"
 #include "stamp.h"
 
 static Stamp stamp_of(const Compare *compare) {
   Stamp stamp;
-  stamp_open(&stamp, "compare 1");
+  stamp_open(&stamp, "compare 2");
+  stamp_add_fingerprint(&stamp, (uint64_t)compare->stage->settings.run.seed);
   stamp_add_fingerprint(&stamp,
                         config_fingerprint(&SETTINGS_COMPARE, &compare->stage->settings.compare));
   for (int64_t i = 0; i < compare->count; i++) {
@@ -77,15 +81,94 @@ static Status print_table(Compare *compare, const char *path) {
   return status;
 }
 
+/* The steps. */
+
+/* Pairs of rows that are left of a step. Inside a dictionary a panel meets its own rows and later
+ * ones. */
+static int64_t pairs_left(const Compare *compare, const Dictionary *one, int64_t done,
+                          int64_t parents) {
+  int64_t left = parents > 0 ? (one->latents - done) * parents : 0;
+  while (parents == 0 && done < one->latents) {
+    const Shard part = compare_panel(compare, one, done);
+    left += shard_count(part) * (one->latents - done);
+    done = part.past;
+  }
+  return left;
+}
+
+static Status add_left(Compare *compare, const char *kind, int64_t index, const Dictionary *one,
+                       int64_t parents) {
+  Step step = {.children = one->latents};
+  bool is_done = false;
+  snprintf(step.name, sizeof(step.name), "%s-%lld", kind, (long long)index);
+  TRY(compare_work_find(compare, &step, &is_done));
+  compare->bar.total += pairs_left(compare, one, step.done, parents);
+  return OK;
+}
+
+static Status begin_progress(Compare *compare) {
+  progress_open(&compare->bar, compare->team, "neighbours", "pairs", 0);
+  compare->watch.bar = &compare->bar;
+  for (int64_t i = 0; i < compare->count; i++) {
+    const Dictionary *one = &compare->dictionaries[i];
+    if (compare_has_self(compare, one)) {
+      TRY(add_left(compare, "self", i, one, 0));
+    }
+  }
+  for (int64_t i = 0; i < compare->pair_count; i++) {
+    const SettingsPair *pair = &compare->pairs[i];
+    TRY(add_left(compare, "pair", i, &compare->dictionaries[pair->child],
+                 compare->dictionaries[pair->parent].latents));
+  }
+  return OK;
+}
+
+static Status make_steps(Compare *compare) {
+  TRY(compare_work_open(compare));
+  TRY(begin_progress(compare));
+  for (int64_t i = 0; i < compare->count; i++) {
+    TRY(compare_describe(compare, &compare->dictionaries[i]));
+    TRY(compare_work_pause(compare));
+  }
+  for (int64_t i = 0; i < compare->count; i++) {
+    if (compare_has_self(compare, &compare->dictionaries[i])) {
+      TRY(compare_self(compare, &compare->dictionaries[i]));
+      TRY(compare_work_pause(compare));
+    }
+  }
+  for (int64_t i = 0; i < compare->pair_count; i++) {
+    TRY(compare_pair(compare, i));
+    TRY(compare_work_pause(compare));
+  }
+  progress_close(&compare->bar, compare->bar.total);
+  return OK;
+}
+
+static Status make(Compare *compare, const char *path) {
+  const char *why = NULL;
+  lowp_open(&why);
+  log_info("%s", why);
+  TRY(make_steps(compare));
+  TRY(compare_write(compare, path));
+  stage_wrote(compare->stage, path);
+  return OK;
+}
+
 static Status work(Compare *compare, const char *path) {
   TRY(compare_open(compare));
+  const char *features = stage_flag(compare->stage, "--of");
+  if (features != NULL) {
+    return compare_of(compare, features);
+  }
   const Stamp stamp = stamp_of(compare);
-  char text[32];
   bool go = false;
+  stamp_text(&stamp, compare->stamp);
   TRY(stage_claim(compare->stage, &stamp, path, &go));
   if (go) {
-    TRY(compare_write(compare, path, stamp_text(&stamp, text)));
-    stage_wrote(compare->stage, path);
+    TRY(make(compare, path));
+  }
+  if (!compare->stage->is_check) {
+    TRY(compare_work_remove(compare)); /* also what a run that was killed at the very end left */
   }
   return compare->stage->is_check ? OK : print_table(compare, path);
 }
@@ -93,10 +176,9 @@ static Status work(Compare *compare, const char *path) {
 static Status run(Stage *stage) {
   Compare compare = {.stage = stage, .team = &stage->team};
   char *path = NULL;
-  Status status = team_agree(compare.team, stage_path(stage, &path, "neighbours.h5"));
-  if (status == OK) {
-    status = work(&compare, path);
-  }
+  stage_catch_signals();
+  TRY_OWN(&stage->team, &path, stage_path(stage, &path, "neighbours.h5"));
+  const Status status = work(&compare, path);
   compare_close(&compare);
   MEMORY_FREE(path);
   return status;
@@ -105,6 +187,10 @@ static Status run(Stage *stage) {
 int main(int argc, char **argv) {
   static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
                                                   &SETTINGS_COMPARE, NULL};
+  static const StageFlag FLAGS[] = {
+      {"--of", "IDS", "print the nearest features of these alone, e.g. 16k/1234,16k/77"},
+      {"--top", "N", "with --of: so many from each dictionary (default: 10)"},
+      {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "compare",
       .purpose = "exact nearest features between dictionaries and inside each, with a null",
@@ -112,6 +198,7 @@ int main(int argc, char **argv) {
       .writes = "neighbours.h5",
       .next = "families",
       .sections = SECTIONS,
+      .flags = FLAGS,
       .run = run};
   return stage_main(argc, argv, &SPEC);
 }

@@ -45,6 +45,7 @@ static Status open_codes(Compare *compare, Dictionary *one, const char *path) {
     return OK;
   }
   TRY(archive_open(compare->team, path, SCHEMA_CODES, "cleave-encode", &one->codes));
+  TRY(archive_get_integer(one->codes, "/", "rows", &one->seen));
   return agree_on_codes(compare, one);
 }
 
@@ -60,6 +61,7 @@ static Status open_file(Compare *compare, Dictionary *one, const char *path) {
 static Status open_dictionary(Compare *compare, int64_t index) {
   Dictionary *one = &compare->dictionaries[index];
   one->settings = &compare->stage->settings.dictionaries[index];
+  one->index = index;
   char *file = NULL;
   char *codes = NULL;
   Status status = stage_path(compare->stage, &file, "dictionaries/%s.h5", one->settings->name);
@@ -83,6 +85,8 @@ Status compare_open(Compare *compare) {
   compare->count = settings->count;
   compare->pair_count = settings_pairs(settings, NULL);
   compare->most = settings->compare.neighbours;
+  TRY_OWN(compare->team, &compare->folder,
+          stage_path(compare->stage, &compare->folder, "comparing"));
   Status status = MEMORY_NEW(&compare->dictionaries, compare->count, "dictionaries");
   if (status == OK) {
     status = MEMORY_NEW(&compare->pairs, compare->pair_count, "pairs");
@@ -100,9 +104,18 @@ void compare_close(Compare *compare) {
     Dictionary *one = &compare->dictionaries[i];
     archive_close(&one->file);
     archive_close(&one->codes);
-    MEMORY_FREE(one->state);
     MEMORY_FREE(one->mean);
   }
   MEMORY_FREE(compare->dictionaries);
   MEMORY_FREE(compare->pairs);
+  MEMORY_FREE(compare->folder);
+}
+
+bool compare_has_self(const Compare *compare, const Dictionary *one) {
+  int64_t largest = 0;
+  for (int64_t i = 0; i < compare->count; i++) {
+    const int64_t latents = compare->dictionaries[i].latents;
+    largest = latents > largest ? latents : largest;
+  }
+  return compare->stage->settings.compare.self_largest || one->latents < largest;
 }

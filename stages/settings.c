@@ -136,7 +136,12 @@ static const ConfigRow COMPARE_ROWS[] = {
     {"span", CONFIG_INTEGER, FIELD(CompareSettings, span), "4", 1, 8, "parents",
      "Parents of the span fit: how well so many together rebuild a child.", true},
     {"self_largest", CONFIG_FLAG, FIELD(CompareSettings, self_largest), "true", 0, 0, "",
-     "Nearest features inside the largest level too: its longest comparison.", true},
+     "Nearest features inside the largest level and its controls too: the longest comparison.",
+     true},
+    {"panel", CONFIG_INTEGER, FIELD(CompareSettings, panel), "65536", 1, 1e9, "features",
+     "Children that a rank compares at a time: more need memory, fewer send parents more often. "
+     "Never changes a result.",
+     false},
     {"checkpoint", CONFIG_REAL, FIELD(CompareSettings, checkpoint), "5", 0, 1e6, "minutes",
      "Time between checkpoints inside a comparison; 0: only between comparisons.", false},
 };

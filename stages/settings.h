@@ -73,6 +73,7 @@ typedef struct CompareSettings {
   int64_t draws;      /* null children a pair */
   int64_t span;       /* parents of the span fit, K of R2_K */
   bool self_largest;  /* neighbours inside the largest level too */
+  int64_t panel;      /* children a rank compares at a time */
   double checkpoint;  /* minutes between checkpoints of an unfinished pair */
 } CompareSettings;
 

@@ -53,15 +53,29 @@
  *                below 25, "medium" below 75, "big")
  *  neighbours.h5            groups /pair/CHILD/PARENT (CHILD larger, or a control), /self/NAME, /dictionary/NAME
  *    /dictionary/NAME/state [M] u8                0 dead, 1 unseen, 2 alive;   attributes: latents, role, control_of,
- *                                                 effective_dimension
+ *                                                 effective_dimension; spectrum (a note, no content: "rank:eigenvalue"
+ *                                                 of the alive rows' covariance, 6 digits, at most 128 ranks)
  *    /pair/C/P/parent_id  [Mc, K] u32             best parents of each child, descending cosine (4294967295: none)
  *    /pair/C/P/cosine, cosine_centred, encoder_cosine  [Mc, K] f32   (nan: no parent)
+ *    /pair/C/P/span_parent [Mc, S] u32, span_weight [Mc, S] f32, span_r2 [Mc] f32, span_mutual [Mc] f32
+ *                                                 span fit over the stored parents: parents by descending weight
+ *                                                 (4294967295, 0: none), R2_S, cosine of the two heaviest (nan: none)
  *    /pair/C/P/child_id   [Mp, K] u32, /pair/C/P/child_cosine [Mp, K] f32   best children of each parent
- *    /pair/C/P/best_histogram [100] i64           alive children by best cosine, bins of 0.01 over [0, 1]
- *                         attributes: median_best (nan: no alive child has a parent), null_dimension (the smaller
- *                         effective dimension, rounded), null_median, null_999, share_40, share_50, share_70,
+ *    /pair/C/P/best_histogram, null_histogram [100] i64   alive children, null children by best cosine, bins of 0.01
+ *                         over [0, 1]
+ *    /pair/C/P/all_histogram [200] i64            all cosines, bins of 0.01 over [-1, 1], of a keyed sample of
+ *                         `sampled_pairs` pairs
+ *                         attributes: median_best (nan: no alive child has a parent), share_40, share_50, share_70;
+ *                         the simulated null, each with the ends of its 95 % Monte-Carlo interval in _low and _high:
+ *                         null_median, null_999 (best cosine), r2_null_median, r2_null_999 (R2_S); null_draws,
+ *                         null_rows (keyed rows of the child that its draws are sums of); isotropic_median,
+ *                         isotropic_999 at null_dimension (the smaller effective dimension, rounded);
+ *                         centred_differs (alive children whose best parent by centred cosine, among those stored, is
+ *                         another); certified (children whose list is certified exact: all); sampled_pairs;
  *                         warning ("undertrained" where median_best - null_median < 0.04, else "")
- *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself
+ *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself;
+ *                                                 absent for the largest level and its controls where
+ *                                                 compare.self_largest is false
  *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h
  *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated
  *                by spaces, in the order of their codes, "-" for no status; flags are bits), rows,
@@ -113,7 +127,7 @@
 #define SCHEMA_DICTIONARY "dictionary 1"
 #define SCHEMA_CHECKPOINT "checkpoint 1"
 #define SCHEMA_CODES "codes 1"
-#define SCHEMA_NEIGHBOURS "neighbours 1"
+#define SCHEMA_NEIGHBOURS "neighbours 2"
 #define SCHEMA_FAMILIES "families 1"
 
 /** "No entry" in u32 id datasets. */

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 NONE = 4294967295
+DRAWS = 5000
 failures = 0
 
 
@@ -157,10 +158,66 @@ def check_pair(what, group, child, parent, state, most):
     grid = np.linspace(-1, 1, 400001)
     density = (1 - grid ** 2) ** ((dimension - 3) / 2)
     below = np.cumsum(density) / density.sum()
-    near(f"{what} null median", group.attrs["null_median"],
+    near(f"{what} isotropic median", group.attrs["isotropic_median"],
          grid[np.searchsorted(below ** (state[1] != 0).sum(), 0.5)], 5e-5)
+    check_null(what, group, best)
+    check_all(what, group, cosine, state)
+    check_span(what, group, c, p)
+    centred = group["cosine_centred"][:][state[0] == 2]
+    differs = (np.nan_to_num(centred[:, 1:], nan=-9) > np.nan_to_num(centred[:, :1], nan=9)).any(axis=1)
+    check(f"{what} centred best differ", group.attrs["centred_differs"] == differs.sum())
+    check(f"{what} certified", group.attrs["certified"] == len(c))
+
+
+def check_null(what, group, best):
+    """Ordered quantiles with intervals; `undertrained` relative to the simulated median."""
+    for kind in ("null_", "r2_null_"):
+        low, value, high = (group.attrs[f"{kind}median{end}"] for end in ("_low", "", "_high"))
+        check(f"{what} {kind}median", -1 <= low <= value <= high <= 1 and high - low < 0.1)
+        low_999, top, high_999 = (group.attrs[f"{kind}999{end}"] for end in ("_low", "", "_high"))
+        check(f"{what} {kind}999", value <= low_999 <= top <= high_999 <= 1)
+    histogram = group["null_histogram"][:]
+    check(f"{what} null draws", histogram.sum() == group.attrs["null_draws"] == DRAWS)
+    middle = np.searchsorted(np.cumsum(histogram), DRAWS / 2) / 100
+    near(f"{what} null histogram", group.attrs["null_median"], max(middle, 0) + 0.005, 0.0101)
     low = np.median(best) - group.attrs["null_median"] < 0.04
     check(f"{what} warning", group.attrs["warning"] == (b"undertrained" if low else b""))
+
+
+def check_all(what, group, cosine, state):
+    """The sample's distribution is that of all pairs, up to chance."""
+    histogram = group["all_histogram"][:]
+    pairs = cosine[state[0] != 0][:, state[1] != 0].ravel()
+    share = (state[1] != 0).mean() * (state[0] != 0).sum() * 256
+    near(f"{what} pairs of the sample", group.attrs["sampled_pairs"] / share, 1, 0.02)
+    check(f"{what} histogram of the sample", histogram.sum() == group.attrs["sampled_pairs"])
+    whole = np.histogram(pairs, bins=200, range=(-1, 1))[0]
+    near(f"{what} distribution of all cosines", np.cumsum(histogram) / histogram.sum(),
+         np.cumsum(whole) / len(pairs), 0.03)
+
+
+def check_span(what, group, child, parent):
+    """R2 is what the stored parents and weights rebuild, and no less than the best parent alone gives."""
+    ids, weight, r2 = group["span_parent"][:], group["span_weight"][:].astype("f8"), group["span_r2"][:]
+    first = group["cosine"][:, 0].astype("f8")
+    check(f"{what} span of none", (np.isnan(r2) == np.isnan(first)).all())
+    check(f"{what} span weights", ((weight > 0) == (ids != NONE)).all() and (np.diff(weight, axis=1) <= 0).all())
+    safe = np.where(ids == NONE, 0, ids).astype("i8")
+    rebuilt = (weight[:, :, None] * parent[safe]).sum(axis=1)
+    near(f"{what} span fit", r2[~np.isnan(r2)], (1 - ((child - rebuilt) ** 2).sum(axis=1))[~np.isnan(r2)], 1e-5)
+    check(f"{what} span gains", (r2 >= np.maximum(first, 0) ** 2 - 1e-5)[~np.isnan(r2)].all())
+    both = (ids[:, 1] != NONE) & ~np.isnan(r2)
+    near(f"{what} span mutual", group["span_mutual"][:][both],
+         (parent[safe[:, 0]] * parent[safe[:, 1]]).sum(axis=1)[both], 1e-5)
+    check(f"{what} span of one", np.isnan(group["span_mutual"][:][~both]).all())
+
+
+def check_spectrum(what, text, rows, alive):
+    values = np.sort(np.linalg.eigvalsh(np.cov(rows[alive].T, ddof=0)))[::-1]
+    found = dict(item.split(":") for item in text.split(" "))
+    check(f"{what} ranks of the spectrum", len(found) <= 128 and {"1", str(len(values))} <= set(found))
+    near(f"{what} spectrum", [float(value) for value in found.values()],
+         [values[int(rank) - 1] for rank in found], 1e-6)
 
 
 def geometry(folder, name, state):
@@ -179,6 +236,7 @@ def check_neighbours(folder, states):
             group = file["dictionary"][name]
             check(f"{name} state", (group["state"][:] == state).all())
             near(f"{name} dimension", group.attrs["effective_dimension"] / shapes[name]["dimension"], 1, 1e-4)
+            check_spectrum(name, group.attrs["spectrum"].decode(), shapes[name]["unit"], state == 2)
             part = (state != 0)[:, None] & (state != 0)[None, :] & ~np.eye(len(state), dtype=bool)
             rows = shapes[name]["unit"]
             own = file["self"][name]

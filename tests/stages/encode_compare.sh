@@ -16,7 +16,7 @@ fails() { # CODE WORDS NAME ARGUMENTS...: stops with this exit code and these wo
   local code=$1 words=$2 name=$3 found=0
   shift 3
   mpirun -n 2 "$CLEAVE_BIN/cleave-$name" "$@" >stage.out 2>stage.err || found=$?
-  [ "$found" -eq "$code" ] && [ "$(grep -c "$words" stage.err)" -eq 1 ] ||
+  [ "$found" -eq "$code" ] && [ "$(grep -c -- "$words" stage.err)" -eq 1 ] ||
     { echo "exit code $found, wanted $code with \"$words\""; cat stage.err; return 1; }
 }
 same() {
@@ -41,6 +41,23 @@ check "other keys need --force" fails 8 "force" encode run.yaml encode.examples=
 check "an unknown --only is refused" fails 2 "no dictionary" encode --only 77 run.yaml
 check "--only with --force makes one" stage 2 encode --only 64 --force run.yaml encode.examples=3
 check "codes of other settings make compare stale" fails 8 "force" compare run.yaml
+
+of() { # RANKS FEATURES: --of prints what numpy finds
+  rm -f run/neighbours.h5
+  stage "$1" compare --of "$2" --top 4 run.yaml compare.panel=20 && [ ! -e run/neighbours.h5 ] &&
+    $python "$here/check_of.py" run stage.out 4 ${2//,/ }
+}
+check "--of answers for single features at 1 rank" of 1 300/18
+check "--of answers for several at 3 ranks, dead ones too" of 3 64/3,300/5,6/1,300/3,64-b/40
+for bad in 64/64 64 7/1 64/ 64/-1 64/1x ,; do
+  check "--of $bad is refused" fails 2 "--of" compare --of $bad run.yaml
+done
+check "nearest features of all but the largest level" stage 2 compare run.yaml compare.self_largest=false
+check "and nothing else is missing" $python - <<'PY'
+import h5py
+with h5py.File("run/neighbours.h5") as file:
+    assert sorted(file["self"]) == ["20", "6", "64", "64-b"] and len(file["dictionary"]) == 5, list(file["self"])
+PY
 
 rm -rf run/codes run/neighbours.h5
 check "compare works without codes" stage 3 compare run.yaml

@@ -75,7 +75,7 @@ def main():
     (folder / "dictionaries").mkdir(parents=True)
     random = np.random.default_rng(4)
     scale, directions = activations(folder, random)
-    lines = ["folder: " + folder.name, "train: {k: 5}", "compare: {neighbours: 12}",
+    lines = ["folder: " + folder.name, "train: {k: 5}", "compare: {neighbours: 12, draws: 5000}",
              "encode: {examples: 9, intervals: 4, per_interval: 3}", "dictionaries:"]
     for name, latents, control_of in DICTIONARIES:
         dictionary(folder, random, name, latents, control_of, scale, directions)
