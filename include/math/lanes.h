@@ -23,6 +23,23 @@ typedef struct LanesBytes {
   int32_t sum;     /* sum of q */
 } LanesBytes;
 
+/** Columns of a score tile, each array [columns] or NULL, and one of its rows. A screened score is
+ *    mid = row scale * column scale * score      (score int32; float32 and no scales: score alone)
+ *  and the exact one is at most
+ *    upper = mid + (row size * column size + row error * column error). */
+typedef struct LanesColumns {
+  const float *scale; /* NULL: the scores are float32 */
+  const float *size;
+  const float *error; /* NULL where scale is */
+  const float *bias;  /* added to both, or NULL */
+  const float *back;  /* what upper must reach for the column's sake; then bias must be NULL */
+} LanesColumns;
+
+typedef struct LanesRow {
+  float scale, size, error;
+  float least; /* what upper must reach for the row's sake */
+} LanesRow;
+
 typedef struct Lanes {
   const char *name; /* "plain", "avx2", "avx512" */
   float (*dot)(const float *a, const float *b, int64_t width);
@@ -46,13 +63,14 @@ typedef struct Lanes {
                    uint8_t *out, LanesBytes *sizes);
   /** a, b = a + b, a - b. */
   void (*butterfly)(float *a, float *b, int64_t count);
-  /** best[l] = maximum of score[n] + bias[n] over n % 64 == l, n < count - count % 64; bias may be
-   *  NULL; count >= 64. */
-  void (*maxima)(const float *score, const float *bias, int64_t count, float best[64]);
-  /** Columns n of [0, count) with score[n] + bias[n] >= least or score[n] >= back[n], ascending,
-   *  into hits; bias and back may be NULL. Returns their number. */
-  int64_t (*scan)(const float *score, const float *bias, const float *back, int64_t count,
-                  float least, int32_t *hits);
+  /** best[l] = the larger of best[l] and every mid of n % 64 == l, n < count - count % 64. A column
+   *  whose size, and scale if any, is nan takes no part, here and in scan. */
+  void (*maxima)(const void *score, const LanesColumns *columns, const LanesRow *row, int64_t count,
+                 float best[64]);
+  /** Columns of [0, count) whose upper reaches row->least or back[n], ascending, into hits.
+   *  Returns their number. */
+  int64_t (*scan)(const void *score, const LanesColumns *columns, const LanesRow *row,
+                  int64_t count, int32_t *hits);
 } Lanes;
 
 /** The set in use.

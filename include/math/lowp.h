@@ -45,6 +45,8 @@ Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width,
  *  (at most what lowp_create was told). */
 void lowp_fill(Lowp *lowp, const float *rows, bool is_left);
 void lowp_clear(Lowp *lowp);
+/** Some rows as a Lowp of their own, in the same memory: to be filled or used, not cleared. */
+Lowp lowp_part(const Lowp *lowp, int64_t first, int64_t count);
 
 /** out[i, j] = sum over q of left row first_left + i and right row first_right + j: exact int32.
  *  fails   ERR_MEMORY */

@@ -24,6 +24,24 @@ static inline Vector vector_add(Vector a, Vector b) {
 static inline Vector vector_fma(Vector a, Vector b, Vector c) {
   return _mm256_fmadd_ps(a, b, c);
 }
+static inline Vector vector_set(float a) {
+  return _mm256_set1_ps(a);
+}
+static inline Vector vector_mul(Vector a, Vector b) {
+  return _mm256_mul_ps(a, b);
+}
+static inline Vector vector_min(Vector a, Vector b) {
+  return _mm256_min_ps(a, b);
+}
+static inline Vector vector_max(Vector a, Vector b) {
+  return _mm256_max_ps(a, b);
+}
+static inline Vector vector_from_ints(const int32_t *p) {
+  return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static inline unsigned vector_reaches(Vector a, Vector least) {
+  return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, least, _CMP_GE_OQ));
+}
 static inline float vector_sum(Vector a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));

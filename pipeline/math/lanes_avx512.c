@@ -23,6 +23,24 @@ static inline Vector vector_add(Vector a, Vector b) {
 static inline Vector vector_fma(Vector a, Vector b, Vector c) {
   return _mm512_fmadd_ps(a, b, c);
 }
+static inline Vector vector_set(float a) {
+  return _mm512_set1_ps(a);
+}
+static inline Vector vector_mul(Vector a, Vector b) {
+  return _mm512_mul_ps(a, b);
+}
+static inline Vector vector_min(Vector a, Vector b) {
+  return _mm512_min_ps(a, b);
+}
+static inline Vector vector_max(Vector a, Vector b) {
+  return _mm512_max_ps(a, b);
+}
+static inline Vector vector_from_ints(const int32_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
+}
+static inline unsigned vector_reaches(Vector a, Vector least) {
+  return _mm512_cmp_ps_mask(a, least, _CMP_GE_OQ);
+}
 static inline float vector_sum(Vector a) {
   const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));

@@ -261,60 +261,113 @@ static void butterfly(float *restrict a, float *restrict b, int64_t count) {
   }
 }
 
-static void maxima(const float *score, const float *bias, int64_t count, float *best) {
-  for (int64_t l = 0; l < LANES; l++) {
-    best[l] = bias == NULL ? score[l] : score[l] + bias[l];
+/* mid of the LANE_COUNT columns from n on. */
+static inline Vector mid_of(const void *score, const LanesColumns *c, const LanesRow *row,
+                            int64_t n) {
+  Vector mid;
+  if (c->scale == NULL) {
+    /* size * 0 is 0 or, where a column takes no part, nan */
+    mid =
+        vector_fma(vector_load(c->size + n), vector_zero(), vector_load((const float *)score + n));
+  } else {
+    const Vector whole = vector_from_ints((const int32_t *)score + n);
+    mid = vector_mul(vector_set(row->scale), vector_mul(whole, vector_load(c->scale + n)));
   }
-  for (int64_t n = LANES; n + LANES <= count; n += LANES) {
-    for (int64_t l = 0; l < LANES; l++) {
-      const float value = bias == NULL ? score[n + l] : score[n + l] + bias[n + l];
-      best[l] = value > best[l] ? value : best[l];
+  return c->bias == NULL ? mid : vector_add(mid, vector_load(c->bias + n));
+}
+
+static void maxima(const void *score, const LanesColumns *columns, const LanesRow *row,
+                   int64_t count, float *best) {
+  const LanesColumns c = *columns;
+  const LanesRow r = *row;
+  Vector most[PARTS];
+  for (int p = 0; p < PARTS; p++) {
+    most[p] = vector_load(best + p * LANE_COUNT);
+  }
+  for (int64_t n = 0; n + LANES <= count; n += LANES) {
+    for (int p = 0; p < PARTS; p++) {
+      most[p] = vector_max(mid_of(score, &c, &r, n + p * LANE_COUNT), most[p]);
     }
+  }
+  for (int p = 0; p < PARTS; p++) {
+    vector_store(best + p * LANE_COUNT, most[p]);
   }
 }
 
-#if defined(__AVX512F__)
-static int64_t scan(const float *score, const float *bias, const float *back, int64_t count,
-                    float least, int32_t *hits) {
-  const __m512 bar = _mm512_set1_ps(least);
+/* The columns from n on whose upper reaches a limit, a bit each. */
+static inline unsigned reaching(const void *score, const LanesColumns *c, const LanesRow *row,
+                                int64_t n) {
+  Vector upper = vector_mul(vector_set(row->size), vector_load(c->size + n));
+  if (c->scale == NULL) {
+    upper = vector_add(upper, vector_load((const float *)score + n));
+  } else {
+    const Vector whole = vector_from_ints((const int32_t *)score + n);
+    upper = vector_fma(vector_set(row->error), vector_load(c->error + n), upper);
+    upper = vector_fma(vector_set(row->scale), vector_mul(whole, vector_load(c->scale + n)), upper);
+  }
+  if (c->bias != NULL) {
+    upper = vector_add(upper, vector_load(c->bias + n));
+  }
+  const Vector least = vector_set(row->least);
+  return vector_reaches(upper,
+                        c->back == NULL ? least : vector_min(vector_load(c->back + n), least));
+}
+
+static inline bool is_reaching(const void *score, const LanesColumns *c, const LanesRow *row,
+                               int64_t n) {
+  float upper = row->size * c->size[n];
+  if (c->scale == NULL) {
+    upper += ((const float *)score)[n];
+  } else {
+    upper = fmaf(row->error, c->error[n], upper);
+    upper = fmaf(row->scale, (float)((const int32_t *)score)[n] * c->scale[n], upper);
+  }
+  upper += c->bias == NULL ? 0.0F : c->bias[n];
+  return upper >= row->least || (c->back != NULL && upper >= c->back[n]);
+}
+
+/* 64 columns at a time, so that there is one branch for all of them. */
+static inline int64_t scan_as(const void *score, const LanesColumns *c, const LanesRow *row,
+                              int64_t count, int32_t *hits) {
   int64_t found = 0;
-  for (int64_t n = 0; n < count; n += 16) {
-    const int64_t left = count - n;
-    const __mmask16 there = (__mmask16)(left >= 16 ? 0xffffU : (1U << left) - 1U);
-    const __m512 s = _mm512_maskz_loadu_ps(there, score + n);
-    const __m512 t = bias == NULL ? s : _mm512_add_ps(s, _mm512_maskz_loadu_ps(there, bias + n));
-    unsigned mask = _mm512_mask_cmp_ps_mask(there, t, bar, _CMP_GE_OQ);
-    if (back != NULL) {
-      mask |= _mm512_mask_cmp_ps_mask(there, s, _mm512_maskz_loadu_ps(there, back + n), _CMP_GE_OQ);
+  int64_t n = 0;
+  for (; n + LANES <= count; n += LANES) {
+    uint64_t mask = 0;
+#pragma GCC unroll 8
+    for (int p = 0; p < PARTS; p++) {
+      mask |= (uint64_t)reaching(score, c, row, n + p * LANE_COUNT) << (p * LANE_COUNT);
     }
     for (; mask != 0; mask &= mask - 1) {
-      hits[found++] = (int32_t)n + __builtin_ctz(mask);
+      hits[found++] = (int32_t)n + __builtin_ctzll(mask);
+    }
+  }
+  for (; n < count; n++) {
+    if (is_reaching(score, c, row, n)) {
+      hits[found++] = (int32_t)n;
     }
   }
   return found;
 }
-#else
-static int64_t scan(const float *score, const float *bias, const float *back, int64_t count,
-                    float least, int32_t *hits) {
-  enum { STRIDE = 32 };
-  int64_t found = 0;
-  for (int64_t n = 0; n < count; n += STRIDE) {
-    const int64_t past = n + STRIDE < count ? n + STRIDE : count;
-    int any = 0;
-    for (int64_t i = n; i < past; i++) {
-      const float t = bias == NULL ? score[i] : score[i] + bias[i];
-      any |= (t >= least) | (back != NULL && score[i] >= back[i]);
-    }
-    for (int64_t i = n; any && i < past; i++) {
-      const float t = bias == NULL ? score[i] : score[i] + bias[i];
-      if (t >= least || (back != NULL && score[i] >= back[i])) {
-        hits[found++] = (int32_t)i;
-      }
-    }
+
+/* The kinds of tiles that there are, each compiled for itself. */
+static int64_t scan(const void *score, const LanesColumns *columns, const LanesRow *row,
+                    int64_t count, int32_t *hits) {
+  LanesColumns c = *columns;
+  const LanesRow r = *row;
+  if (c.scale == NULL) {
+    return scan_as(score, &c, &r, count, hits);
   }
-  return found;
+  if (c.bias == NULL && c.back == NULL) {
+    c.bias = c.back = NULL;
+    return scan_as(score, &c, &r, count, hits);
+  }
+  if (c.bias == NULL) {
+    c.bias = NULL;
+    return scan_as(score, &c, &r, count, hits);
+  }
+  c.back = NULL;
+  return scan_as(score, &c, &r, count, hits);
 }
-#endif
 
 const Lanes LANES_SET = {.name = LANES_NAME,
                          .dot = dot,

@@ -24,6 +24,25 @@ static inline Vector vector_add(Vector a, Vector b) {
 static inline Vector vector_fma(Vector a, Vector b, Vector c) {
   return fmaf(a, b, c);
 }
+static inline Vector vector_set(float a) {
+  return a;
+}
+static inline Vector vector_mul(Vector a, Vector b) {
+  return a * b;
+}
+static inline Vector vector_min(Vector a, Vector b) {
+  return a < b ? a : b;
+}
+/* b where a is nan, as the other sets' instructions have it. */
+static inline Vector vector_max(Vector a, Vector b) {
+  return a > b ? a : b;
+}
+static inline Vector vector_from_ints(const int32_t *p) {
+  return (float)*p;
+}
+static inline unsigned vector_reaches(Vector a, Vector least) {
+  return a >= least;
+}
 static inline float vector_sum(Vector a) {
   return a;
 }

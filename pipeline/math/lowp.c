@@ -102,6 +102,17 @@ void lowp_fill(Lowp *lowp, const float *rows, bool is_left) {
   }
 }
 
+Lowp lowp_part(const Lowp *lowp, int64_t first, int64_t count) {
+  Lowp part = *lowp;
+  part.count = count;
+  part.rows += first * lowp->stride;
+  part.scale += first;
+  part.error += first;
+  part.norm += first;
+  part.shift += first;
+  return part;
+}
+
 static Status make_rows(Lowp *lowp) {
   TRY(MEMORY_NEW(&lowp->rows, lowp->count * lowp->stride, "rows in 8 bits"));
   TRY(MEMORY_NEW(&lowp->scale, lowp->count, "scales of rows in 8 bits"));

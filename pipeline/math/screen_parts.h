@@ -1,52 +1,133 @@
 #ifndef SCREEN_PARTS_H
 #define SCREEN_PARTS_H
 
+#include <pthread.h>
+
+#include "lanes.h"
 #include "screen.h"
 
-/* What screen.c and screen_above.c share: tiles, bounds, exact scores, scratch memory. */
-enum { QUERIES = 512, BASES = 512, LEAST_QUERIES = 32 };
+/* What the files of the screen share. A unit of work is a range of queries, which meets all base
+ * rows, a tile at a time; a block is a part of the unit that is multiplied with a tile at once.
+ *
+ *   screen_bound.c  what bounds a pair's score, of base rows (columns) and of queries (rows)
+ *   screen_tile.c   a tile's screened scores, and exact scores of its picks
+ *   screen_pool.c   a query's candidates
+ *   screen_back.c   the base rows' own best
+ *   screen_room.c   scratch memory
+ *   screen.c, screen_above.c   the two searches */
+enum { TILE = 512, UNIT = 2048, LEAST_UNIT = 32, WIDE = 8, PICKS = 1 << 14 };
 
+/* A pair to be scored exactly. */
+typedef struct Pick {
+  int32_t query;            /* in the unit */
+  uint16_t base;            /* in the tile */
+  bool for_query, for_base; /* whose best it may be among */
+  float exact;              /* without bias */
+} Pick;
+
+/* The pairs of a tile that are scored at once, each base row with all its queries. */
+typedef struct Picks {
+  Pick *items;              /* [PICKS] */
+  int32_t *order;           /* [PICKS] by base row */
+  int32_t starts[TILE + 1]; /* of each base row in order */
+  int64_t count;
+} Picks;
+
+/* A pair that may be among the query's best, but hardly is. */
 typedef struct Candidate {
-  float low, upper; /* the exact score is between */
-  int32_t index;    /* base row */
+  float upper; /* its exact score is not above */
+  int32_t index;
 } Candidate;
 
 /* The candidates of a query. */
 typedef struct Pool {
-  float bar;      /* a lower bound of the k-th best score */
-  int64_t count;  /* in the query's list */
-  int64_t recent; /* of them since the bar was raised */
+  float bar;     /* its k-th best score is not below */
+  float first;   /* screened scores of its first tiles from here on were scored at once */
+  int64_t count; /* in the query's list */
+  int64_t next;  /* those before are settled, at the end */
 } Pool;
 
-/* What one thread needs for one tile. */
+/* What one thread needs. */
 typedef struct ScreenScratch {
-  float *score;     /* [QUERIES, BASES] */
-  int32_t *hits;    /* [BASES] */
-  Pool *pools;      /* [QUERIES] */
-  Candidate *lists; /* [QUERIES, list] */
-  SelectKey *keys;  /* [list] to find the k-th best */
-  int64_t *picks;   /* [list] to be scored exactly */
-  float *exact;     /* [list] their scores */
-  /* for back_keys only */
-  SelectKey *columns;     /* [BASES, QUERIES] (screened score, query within the tile) */
-  int64_t *column_counts; /* [BASES] */
-  double *back_bounds;    /* [BASES] */
-  float *back_limits;     /* [BASES] */
-  SelectKey *back_keys;   /* [base count, k] this thread's heaps; the job's if it is alone */
-  int64_t *back_counts;   /* [base count] */
+  void *score;      /* [WIDE, block, TILE] int32 or float32 */
+  int32_t *hits;    /* [TILE] */
+  LanesRow *rows;   /* [unit] */
+  Pool *pools;      /* [unit] */
+  Candidate *lists; /* [unit, list] */
+  float *best;      /* [WIDE * TILE] maxima of groups of columns */
+  SelectKey *keys;  /* [WIDE * TILE] the same as keys */
+  float *back;      /* [TILE] what a score must reach for the base row's sake */
+  Picks picks;
+  ScreenCost cost;
 } ScreenScratch;
 
-/* A lower bound of a score as a float32. */
-float screen_round_down(double value);
-/* |screened - exact score| at most, of rows with these norms and this |bias|; `error` per unit of
- * product. */
-double screen_bound(double error, int64_t width, double product, double bias);
-/* Exact scores of one row with others, those of `picks`. */
-void screen_exact(const float *row, const float *others, int64_t width, const int64_t *picks,
-                  int64_t count, float *out);
-/* Queries a unit of work, so that every thread gets one. */
-int64_t screen_share(int64_t queries);
-/* Scratch memory for units of `queries` and lists of `list`, at least. */
-Status screen_room_fit(ScreenRoom *room, int64_t queries, int64_t list) MUST_USE;
+/* What bounds base rows; nan where a row takes no part. */
+typedef struct Columns {
+  float *scale, *size, *error, *bias; /* [base count], or NULL */
+  bool has_infinite;                  /* a bound that overflows */
+} Columns;
+
+typedef struct Screen {
+  const ScreenJob *job;
+  ScreenRoom *room;
+  Columns columns;
+  int64_t unit, block, units; /* queries of each, units of all */
+  int64_t tiles;
+  double tiny; /* what underflow may cost a score */
+  /* for back_keys alone */
+  pthread_mutex_t *locks; /* [tiles] of the base rows' heaps and of what follows */
+  float *back_least;      /* [base count] what a score must reach */
+} Screen;
+
+/* Queries [first, past) of a unit and base rows [base, base + count). */
+typedef struct Tile {
+  int64_t unit_first, first, past;
+  int64_t base, count;
+  void *scores; /* [past - first, count] int32 or float32 */
+} Tile;
+
+/* screen_bound.c */
+Status screen_columns_create(Screen *screen) MUST_USE;
+void screen_columns_clear(Columns *columns);
+LanesColumns screen_columns_of(const Screen *screen, int64_t base);
+LanesRow screen_row_of(const Screen *screen, int64_t query); /* least: the caller's */
+/* What screened scores need for bias. */
+double screen_bias(const ScreenSide *base, int64_t index);
+/* What the upper bound of a pair with this exact score reaches. */
+float screen_least(const Screen *screen, double score);
+
+/* screen_tile.c */
+Status screen_open(Screen *screen, int64_t list) MUST_USE; /* sizes, columns, memory */
+void screen_close(Screen *screen);
+Tile screen_tile(const Screen *screen, int64_t unit, int64_t tile);
+/* The tile's scores with the block of its unit that begins at `first`, in a slot of s->score. */
+Status screen_multiply(const Screen *screen, Tile *tile, int64_t first, int64_t slot,
+                       ScreenScratch *s) MUST_USE;
+const void *screen_scores(const Tile *tile, int64_t query);
+/* Sort the picks by base row and score them. */
+void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s);
+
+/* screen_pool.c */
+void screen_pool_open(const Screen *screen, ScreenScratch *s, int64_t query, int64_t at);
+/* A query without a bar: find what screened score the k best of its first tiles reach. */
+void screen_pool_look(const Screen *screen, const Tile *tiles, int64_t count, ScreenScratch *s,
+                      int64_t query);
+void screen_pool_keep(const Screen *screen, const Tile *tile, ScreenScratch *s, int32_t at,
+                      Candidate candidate);
+/* Offer what was picked for queries. */
+void screen_pool_offer(const Screen *screen, const Tile *tile, ScreenScratch *s);
+/* Settle the lists of a unit. */
+void screen_pool_finish(const Screen *screen, int64_t unit, ScreenScratch *s);
+
+/* screen_back.c */
+Status screen_back_create(Screen *screen) MUST_USE;
+void screen_back_clear(Screen *screen);
+/* What scores of this tile must reach, as far as it is known now. */
+void screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s);
+/* Offer what was picked for base rows. */
+void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScratch *s);
+
+/* screen_room.c */
+Status screen_room_fit(const Screen *screen, int64_t list) MUST_USE;
 
 #endif

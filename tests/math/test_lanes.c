@@ -16,6 +16,8 @@ typedef struct Data {
   float a[MOST], b[MOST], c[MOST], d[MOST], e[MOST];
   int64_t sums[MOST];
   uint16_t bits[MOST];
+  int32_t whole[MOST];
+  float scale[MOST], size[MOST]; /* nan in places */
 } Data;
 
 static float sample(uint64_t key, int64_t i) {
@@ -32,20 +34,46 @@ static void fill(Data *data) {
     data->e[i] = sample(5, i);
     data->sums[i] = (int64_t)random_bits(6, (uint64_t)i) >> 12;
     data->bits[i] = (uint16_t)random_bits(7, (uint64_t)i);
+    data->whole[i] = (int32_t)random_below(8, (uint64_t)i, 20001) - 10000;
+    data->scale[i] = i % 13 == 5 ? NAN : 1e-2F * data->d[i];
+    data->size[i] = i % 13 == 5 ? NAN : data->d[i];
   }
 }
 
 /* All results of one set on `width` elements. */
 typedef struct Outcome {
   float dot, four[4], added[MOST], wide[MOST], weight[MOST], first[MOST], second[MOST];
-  float best[64];
+  float best[2][64];
   double square, moment_sums[MOST], moment_squares[MOST];
-  int64_t sums[MOST], found;
-  int32_t hits[MOST];
+  int64_t sums[MOST], found[4];
+  int32_t hits[4][MOST];
   float largest, sums_of_halves[MOST];
   uint8_t bytes[2][MOST];
   LanesBytes sizes[2];
 } Outcome;
+
+/* Tiles of both kinds of scores, with and without bias and limits of columns. */
+static void compute_scans(const Data *data, int64_t width, Outcome *out) {
+  const Lanes *set = lanes();
+  const LanesRow whole = {.scale = 1e-2F, .size = 0.3F, .error = 0.2F, .least = 1.1F};
+  const LanesRow real = {.scale = 1.0F, .size = 0.3F, .least = 0.7F};
+  const LanesColumns bytes = {.scale = data->scale, .size = data->size, .error = data->d};
+  const LanesColumns floats = {.size = data->size};
+  LanesColumns columns[4] = {bytes, bytes, floats, floats};
+  columns[0].bias = data->c;
+  columns[1].back = data->e;
+  columns[2].bias = data->c;
+  columns[3].back = data->e;
+  for (int i = 0; i < 4; i++) {
+    const void *scores = i < 2 ? (const void *)data->whole : (const void *)data->a;
+    out->found[i] = set->scan(scores, &columns[i], i < 2 ? &whole : &real, width, out->hits[i]);
+  }
+  for (int l = 0; l < 64; l++) {
+    out->best[0][l] = out->best[1][l] = l % 9 == 0 ? 1.0F : -INFINITY;
+  }
+  set->maxima(data->whole, &columns[0], &whole, width, out->best[0]);
+  set->maxima(data->a, &columns[3], &real, width, out->best[1]);
+}
 
 /* Rows in bytes: with and without an offset. */
 static void compute_bytes(const Data *data, int64_t width, Outcome *out) {
@@ -83,11 +111,8 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   memcpy(out->second, data->d, bytes);
   const LanesAdam step = {0.9F, 0.1F, 0.999F, 0.001F, 1e-3F, 1.7F, 6.25e-10F, 0.5F};
   set->adam(&step, out->weight, out->first, out->second, data->e, width);
-  out->found = set->scan(data->a, data->b, data->c, width, 0.7F, out->hits);
+  compute_scans(data, width, out);
   compute_bytes(data, width, out);
-  if (width >= 64) {
-    set->maxima(data->a, data->b, width, out->best);
-  }
 }
 
 static void test_sets_agree(void) {

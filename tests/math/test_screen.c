@@ -6,12 +6,28 @@
 #include "lanes.h"
 #include "memory.h"
 #include "random.h"
+#include "rotate.h"
 #include "screen.h"
 #include "threads.h"
 
-/* screen_run against naive loops over dense_dot, on rows that make it hard. */
+/* screen_run and screen_above against naive loops over dense_dot, on rows that make it hard, screened
+ * in float32, in 8 bits, and in 8 bits of rotated and of shifted rows. */
 
-typedef enum Kind { GAUSS, GRID, ONE_HOT, EQUAL, ASCENDING, LOPSIDED, CLOSE } Kind;
+typedef enum Kind {
+  GAUSS,
+  GRID,
+  BYTES,
+  ONE_HOT,
+  EQUAL,
+  ASCENDING,
+  LOPSIDED,
+  CLOSE,
+  HEAVY,
+  POWER,
+  TWINS
+} Kind;
+
+typedef enum Mode { FLOATS, IN_BYTES, ROTATED, SHIFTED, MODES } Mode;
 
 typedef struct Case {
   Kind kind;
@@ -24,7 +40,12 @@ typedef struct Rows {
   float *rows, *bias;
   double *norm;
   uint8_t *is_left_out;
+  double *lowp_norm; /* of queries, shifted */
+  float *lowp_bias;  /* of base rows */
+  Lowp lowp;         /* of JUNK other rows, then these; empty if they are screened in float32 */
 } Rows;
+
+enum { JUNK = 3 };
 
 static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64_t width) {
   const uint64_t at = (uint64_t)(row * width + column);
@@ -32,6 +53,8 @@ static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64
   switch (kind) {
     case GRID: /* multiples of 1/8: many exact ties */
       return (float)(nearbyint(normal) / 8.0);
+    case BYTES: /* in 8 bits without loss, where scores are whole numbers: ties, none below a bound */
+      return (float)(column == row % width ? 127 : random_below(key, at, 255) - 127);
     case ONE_HOT:
       return column == row % width ? 1.0F : 0.0F;
     case EQUAL: /* every seventh row is zero, the others are one of three */
@@ -42,12 +65,62 @@ static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64
       return (float)(normal * pow(10.0, (double)(row % 9) - 4.0));
     case CLOSE: /* scores that differ by roundings alone */
       return (float)(random_normal(key, (uint64_t)column) + 1e-7 * normal);
+    case HEAVY: /* few coordinates rule */
+      return (float)(column % 37 == 5 ? 40.0 * normal : normal);
+    case POWER: /* a spectrum that falls as a power */
+      return (float)(normal * pow((double)(column + 1), -0.7));
+    case TWINS: /* every fifth row is nearly the one before it */
+      return (float)(row % 5 == 1 ? random_normal(key, at - (uint64_t)width) + 1e-3 * normal
+                                  : normal);
     default:
       return (float)normal;
   }
 }
 
-static Rows make_rows(const Case *c, int64_t count, uint64_t key) {
+static float shift_of(int64_t column) {
+  return (float)random_normal(88, (uint64_t)column);
+}
+
+/* Queries in 8 bits less a shift, whose scores are in a bias of the base rows. */
+static void shift_rows(Rows *r, const Case *c, int64_t count, float *rows, bool is_left) {
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r->lowp_norm, count, "norms"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r->lowp_bias, count, "biases"), OK);
+  for (int64_t i = 0; i < count; i++) {
+    double score = c->has_bias ? (double)r->bias[i] : 0.0;
+    for (int64_t j = 0; j < c->width; j++) {
+      score += (double)shift_of(j) * (double)r->rows[i * c->width + j];
+      rows[i * c->width + j] -= is_left ? shift_of(j) : 0.0F;
+    }
+    r->lowp_bias[i] = (float)score;
+  }
+  screen_norms(rows, count, c->width, r->lowp_norm);
+}
+
+/* The rows as a screen in 8 bits wants them. */
+static void make_lowp(Rows *r, const Case *c, int64_t count, Mode mode, bool is_left) {
+  const int64_t width = c->width;
+  float *rows = NULL;
+  Rotate rotate = {0};
+  CU_ASSERT_EQUAL(MEMORY_NEW(&rows, (JUNK + count) * width, "rows"), OK);
+  for (int64_t i = 0; i < JUNK * width; i++) {
+    rows[i] = (float)random_normal(77, (uint64_t)i);
+  }
+  memcpy(rows + JUNK * width, r->rows, (size_t)(count * width) * sizeof(*rows));
+  if (mode == ROTATED) {
+    CU_ASSERT_EQUAL(rotate_create(&rotate, width, 5), OK);
+    rotate_rows(&rotate, r->rows, count, rows + JUNK * width);
+    rotate_clear(&rotate);
+  }
+  if (mode == SHIFTED) {
+    shift_rows(r, c, count, rows + JUNK * width, is_left);
+  }
+  CU_ASSERT_EQUAL(lowp_create(&r->lowp, rows, JUNK + count, width, is_left), OK);
+  MEMORY_FREE(rows);
+}
+
+enum { QUERY_KEY = 11, BASE_KEY = 21, OTHER_KEY = 31 };
+
+static Rows make_rows(const Case *c, int64_t count, uint64_t key, Mode mode) {
   Rows r = {0};
   CU_ASSERT_EQUAL(MEMORY_NEW(&r.rows, count * c->width, "rows"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&r.bias, count, "bias"), OK);
@@ -61,6 +134,9 @@ static Rows make_rows(const Case *c, int64_t count, uint64_t key) {
     r.is_left_out[i] = random_uniform(key + 2, (uint64_t)i) < 0.3;
   }
   screen_norms(r.rows, count, c->width, r.norm);
+  if (mode != FLOATS) {
+    make_lowp(&r, c, count, mode, key == QUERY_KEY);
+  }
   return r;
 }
 
@@ -69,6 +145,9 @@ static void free_rows(Rows *r) {
   MEMORY_FREE(r->bias);
   MEMORY_FREE(r->norm);
   MEMORY_FREE(r->is_left_out);
+  MEMORY_FREE(r->lowp_norm);
+  MEMORY_FREE(r->lowp_bias);
+  lowp_clear(&r->lowp);
 }
 
 static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t first_id,
@@ -78,7 +157,11 @@ static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t f
                       .norm = r->norm,
                       .count = count,
                       .first_id = first_id,
-                      .is_left_out = c->leaves_out ? r->is_left_out : NULL};
+                      .is_left_out = c->leaves_out ? r->is_left_out : NULL,
+                      .lowp = r->lowp.rows == NULL ? NULL : &r->lowp,
+                      .lowp_norm = r->lowp_norm,
+                      .lowp_bias = is_base ? r->lowp_bias : NULL,
+                      .first_lowp = JUNK};
 }
 
 static void naive(const ScreenJob *job) {
@@ -164,9 +247,9 @@ static bool are_equal(SelectKey *a, SelectKey *b, const int64_t *counts, const i
   return same;
 }
 
-static void check_case(const Case *c) {
-  const Rows query = make_rows(c, c->queries, 11);
-  Rows bases[2] = {make_rows(c, c->bases, 21), make_rows(c, c->bases, 31)};
+static void check_mode(const Case *c, Mode mode) {
+  Rows query = make_rows(c, c->queries, QUERY_KEY, mode);
+  Rows bases[2] = {make_rows(c, c->bases, BASE_KEY, mode), make_rows(c, c->bases, OTHER_KEY, mode)};
   for (int threads = 1; threads <= 2; threads++) {
     Heaps got = make_heaps(c);
     Heaps want = make_heaps(c);
@@ -180,9 +263,17 @@ static void check_case(const Case *c) {
     free_heaps(&want);
   }
   threads_set(1);
-  free_rows((Rows *)&query);
+  free_rows(&query);
   free_rows(&bases[0]);
   free_rows(&bases[1]);
+}
+
+static void check_case(const Case *c) {
+  for (Mode mode = FLOATS; mode < (lowp_grid() > 0 ? MODES : IN_BYTES); mode++) {
+    if (!(mode == SHIFTED && c->has_back)) {
+      check_mode(c, mode);
+    }
+  }
 }
 
 static void test_plain_scores(void) {
@@ -190,6 +281,22 @@ static void test_plain_scores(void) {
   check_case(&(Case){GAUSS, 3, 900, 70, 32, .has_bias = true, .floor = 0.0F});
   check_case(&(Case){GAUSS, 600, 300, 33, 5, .has_bias = true, .floor = -INFINITY});
   check_case(&(Case){GAUSS, 20, 40, 16, 64, .floor = -INFINITY});
+}
+
+static void test_more_than_the_first_tiles(void) {
+  check_case(&(Case){GAUSS, 300, 6000, 20, 8, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){GAUSS, 40, 5000, 70, 70, .has_bias = true, .floor = 0.0F});
+  check_case(&(Case){GAUSS, 2100, 130, 9, 3, .has_back = true, .floor = -INFINITY});
+}
+
+/* What 8 bits do badly, or so well that only roundings are between them and the scores. */
+static void test_rows_for_bytes(void) {
+  check_case(&(Case){BYTES, 300, 700, 16, 8, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){BYTES, 30, 4500, 64, 16, .has_bias = true, .floor = 0.0F});
+  check_case(&(Case){HEAVY, 60, 900, 128, 10, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){POWER, 60, 900, 200, 10, .has_back = true, .floor = -INFINITY});
+  check_case(
+      &(Case){TWINS, 200, 900, 64, 6, .has_back = true, .skips_equal = true, .floor = -INFINITY});
 }
 
 static void test_both_ways(void) {
@@ -278,9 +385,9 @@ static bool are_all_above(const ScreenJob *job, const float *threshold, const Sc
 }
 
 /* The same hits are filled again and again: fewer and more than before. */
-static void check_above(const Case *c, ScreenHits *hits) {
-  const Rows query = make_rows(c, c->queries, 11);
-  const Rows base = make_rows(c, c->bases, 21);
+static void check_above_in(const Case *c, Mode mode, ScreenHits *hits) {
+  Rows query = make_rows(c, c->queries, QUERY_KEY, mode);
+  Rows base = make_rows(c, c->bases, BASE_KEY, mode);
   float *threshold = make_thresholds(c, &query, &base);
   for (int threads = 1; threads <= 2; threads++) {
     threads_set(threads);
@@ -293,8 +400,14 @@ static void check_above(const Case *c, ScreenHits *hits) {
   }
   threads_set(1);
   MEMORY_FREE(threshold);
-  free_rows((Rows *)&query);
-  free_rows((Rows *)&base);
+  free_rows(&query);
+  free_rows(&base);
+}
+
+static void check_above(const Case *c, ScreenHits *hits) {
+  for (Mode mode = FLOATS; mode < (lowp_grid() > 0 ? MODES : IN_BYTES); mode++) {
+    check_above_in(c, mode, hits);
+  }
 }
 
 static void test_above_thresholds(void) {
@@ -305,6 +418,8 @@ static void test_above_thresholds(void) {
   check_above(&(Case){ONE_HOT, 100, 700, 30, .k = 1}, &hits);
   check_above(&(Case){EQUAL, 64, 700, 24, .k = 1, .has_bias = true}, &hits);
   check_above(&(Case){LOPSIDED, 90, 1100, 65, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){BYTES, 90, 700, 64, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){HEAVY, 90, 700, 130, .k = 1}, &hits);
   check_above(&(Case){CLOSE, 20, 1500, 64, .k = 1}, &hits);
   check_above(&(Case){GAUSS, 0, 10, 8, .k = 1}, &hits);
   check_above(&(Case){GAUSS, 10, 0, 8, .k = 1}, &hits);
@@ -319,6 +434,8 @@ static void test_room_is_given_back(void) {
 
 static const CheckFact FACTS[] = {
     {"scores are those of naive loops, with and without bias", test_plain_scores},
+    {"the same beyond the tiles that are met first", test_more_than_the_first_tiles},
+    {"rows on the 8-bit grid, heavy tails, falling spectra, near duplicates", test_rows_for_bytes},
     {"base rows find their own best among the queries", test_both_ways},
     {"identical and grid rows come out lowest id first", test_ties_go_to_low_ids},
     {"candidate lists that overflow lose nothing", test_lists_that_overflow},
@@ -332,6 +449,8 @@ static const CheckFact FACTS[] = {
 };
 
 int main(int argc, char **argv) {
+  const char *why = NULL;
   dense_open();
+  lowp_open(&why);
   return CHECK_MAIN(argc, argv, "screen", FACTS);
 }

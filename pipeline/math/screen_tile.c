@@ -1,0 +1,138 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "clock.h"
+#include "dense.h"
+#include "memory.h"
+#include "screen_parts.h"
+#include "threads.h"
+
+/* Blocks are as large as leaves a tile's scores in the cache (8 bits), or as lets the BLAS pack
+ * seldom (float32). */
+enum { BLOCK_BYTES = 256, BLOCK_FLOATS = 512 };
+
+static int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Units are large, so that a base row is read once for many queries, but every thread gets one. */
+Status screen_open(Screen *screen, int64_t list) {
+  const ScreenJob *job = screen->job;
+  const int64_t threads = threads_count();
+  const int64_t share = (job->query.count + threads - 1) / threads;
+  const bool in_bytes = job->query.lowp != NULL;
+  ASSERT(in_bytes == (job->base.lowp != NULL));
+  ASSERT(job->query.bias == NULL && job->base.count < INT32_MAX);
+  screen->unit = share < LEAST_UNIT ? LEAST_UNIT : smaller(share, UNIT);
+  screen->block = smaller(screen->unit, in_bytes ? BLOCK_BYTES : BLOCK_FLOATS);
+  screen->units = (job->query.count + screen->unit - 1) / screen->unit;
+  screen->tiles = (job->base.count + TILE - 1) / TILE;
+  screen->tiny = (double)(job->width + 16) * 0x1p-146;
+  TRY(screen_room_fit(screen, list));
+  return screen_columns_create(screen);
+}
+
+void screen_close(Screen *screen) {
+  ScreenCost *cost = screen->job->cost;
+  for (int t = 0; t < screen->room->threads; t++) {
+    ScreenScratch *s = &screen->room->scratch[t];
+    if (cost != NULL) {
+      cost->multiply += s->cost.multiply;
+      cost->scan += s->cost.scan;
+      cost->score += s->cost.score;
+      cost->scored += s->cost.scored;
+    }
+    s->cost = (ScreenCost){0};
+  }
+  screen_columns_clear(&screen->columns);
+}
+
+Tile screen_tile(const Screen *screen, int64_t unit, int64_t tile) {
+  const int64_t first = unit * screen->unit;
+  const int64_t base = tile * TILE;
+  return (Tile){.unit_first = first,
+                .first = first,
+                .past = smaller(first + screen->unit, screen->job->query.count),
+                .base = base,
+                .count = smaller(screen->job->base.count - base, TILE)};
+}
+
+_Static_assert(sizeof(float) == sizeof(int32_t), "scores of both kinds share their memory");
+
+Status screen_multiply(const Screen *screen, Tile *tile, int64_t first, int64_t slot,
+                       ScreenScratch *s) {
+  const ScreenSide *query = &screen->job->query;
+  const ScreenSide *base = &screen->job->base;
+  const int64_t width = screen->job->width;
+  const double begun = clock_seconds();
+  tile->first = first;
+  tile->past =
+      smaller(first + screen->block, smaller(tile->unit_first + screen->unit, query->count));
+  tile->scores = (float *)s->score + slot * screen->block * TILE;
+  const int64_t rows = tile->past - first;
+  if (query->lowp != NULL) {
+    TRY(lowp_gemm(query->lowp, query->first_lowp + first, rows, base->lowp,
+                  base->first_lowp + tile->base, tile->count, tile->scores));
+  } else {
+    dense_gemm(query->rows + first * width, rows, base->rows + tile->base * width, tile->count,
+               width, tile->scores);
+  }
+  s->cost.multiply += clock_seconds() - begun;
+  return OK;
+}
+
+const void *screen_scores(const Tile *tile, int64_t query) {
+  return (const float *)tile->scores + (query - tile->first) * tile->count;
+}
+
+/* A counting sort: within a base row the queries keep their order. */
+static void sort_picks(Picks *picks) {
+  int32_t *starts = picks->starts;
+  int32_t next[TILE];
+  memset(starts, 0, sizeof(picks->starts));
+  for (int64_t i = 0; i < picks->count; i++) {
+    starts[picks->items[i].base + 1]++;
+  }
+  for (int n = 0; n < TILE; n++) {
+    starts[n + 1] += starts[n];
+  }
+  memcpy(next, starts, sizeof(next));
+  for (int64_t i = 0; i < picks->count; i++) {
+    picks->order[next[picks->items[i].base]++] = (int32_t)i;
+  }
+}
+
+/* One base row with picks order[0 .. count). */
+static void score_row(const float *row, const float *queries, int64_t width, const int32_t *order,
+                      int32_t count, Pick *items) {
+  for (int32_t i = 0; i < count; i += 4) {
+    const float *rows[4];
+    float scores[4];
+    for (int32_t j = 0; j < 4; j++) {
+      rows[j] = queries + items[order[i + j < count ? i + j : i]].query * width;
+    }
+    if (count - i >= 3) {
+      dense_dot4(row, (const float *const *)rows, width, scores);
+    } else {
+      for (int32_t j = 0; j < count - i; j++) {
+        scores[j] = dense_dot(row, rows[j], width);
+      }
+    }
+    for (int32_t j = 0; j < 4 && i + j < count; j++) {
+      items[order[i + j]].exact = scores[j];
+    }
+  }
+}
+
+void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
+  const ScreenJob *job = screen->job;
+  Picks *picks = &s->picks;
+  const float *queries = job->query.rows + tile->unit_first * job->width;
+  sort_picks(picks);
+  for (int64_t n = 0; n < tile->count; n++) {
+    const int32_t at = picks->starts[n];
+    score_row(job->base.rows + (tile->base + n) * job->width, queries, job->width,
+              picks->order + at, picks->starts[n + 1] - at, picks->items);
+  }
+  s->cost.scored += picks->count;
+}
