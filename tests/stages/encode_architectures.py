@@ -16,8 +16,8 @@ from check_codes import check, near
 
 K, NEAR = 5, 1e-4
 #        name, latents, architecture, has gain, subtracts b_dec, stated L0
-PLANTED = [("jump", 64, "jumprelu", False, 1, 5.0), ("topk", 70, "topk", True, 1, np.nan),
-           ("relu", 90, "relu", False, 1, 1000.0), ("gated", 130, "gated", True, 1, np.nan),
+PLANTED = [("jump", 64, "jumprelu", False, 1, 1000.0), ("topk", 70, "topk", True, 1, np.nan),
+           ("relu", 90, "relu", False, 1, 6.0), ("gated", 130, "gated", True, 1, np.nan),
            ("dense", 600, "jumprelu", True, 0, np.nan)]
 
 

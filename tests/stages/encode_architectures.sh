@@ -30,7 +30,7 @@ check "encode at 1 rank" stage 1 encode run.yaml
 sums >first.sums
 cat stage.out
 check "codes equal numpy's" $python "$here/encode_architectures.py" check run
-check "an L0 that is far off is said at once" grep -q "warning: relu: .*where its maker states 1000.0" stage.err
+check "an L0 that is far off is said at once" grep -q "warning: jump: .*where its maker states 1000.0" stage.err
 check "and in the table, with its causes" grep -q "missing BOS or quantised model?" stage.out
 for setting in "2 2" "3 1" "4 2"; do
   set -- $setting
