@@ -43,7 +43,7 @@ static Status remove_tables(const Stage *stage) {
 static Status write_all(FamiliesRun *run, const FamiliesMembers *members, FamiliesTables *tables,
                         const char *path, const Stamp *stamp) {
   TRY(families_tables_make(tables, run, members));
-  TRY(families_say(run, members));
+  families_say(run);
   TRY_ALL(run->team, run->team->rank == 0 ? remove_tables(run->stage) : OK);
   TRY(families_write(run, path, stamp));
   stage_wrote(run->stage, path);
@@ -63,18 +63,27 @@ static Status publish(FamiliesRun *run, const char *path, const Stamp *stamp) {
 }
 
 static Status work(FamiliesRun *run, const char *path) {
-  const Stamp stamp = families_stamp(run);
+  Stamp stamp;
   bool go = false;
+  TRY(families_stamp(run, &stamp));
+  TRY(families_check(run));
   TRY(claim(run, &stamp, path, &go));
   if (!go) {
-    return OK;
+    const bool is_asked = stage_flag(run->stage, "--top") != NULL && !run->stage->is_check;
+    return is_asked ? families_say_top(run) : OK;
   }
   TRY(families_read_features(run));
+  TRY(families_find_duplicates(run));
   TRY(families_judge_pairs(run));
+  TRY(families_match_twins(run));
+  TRY(families_follow_chains(run));
   TRY(families_link_levels(run));
+  TRY(families_cover(run));
   TRY(families_count_tokens(run));
   TRY(families_grow_trees(run));
-  return publish(run, path, &stamp);
+  TRY(families_count_all(run));
+  TRY(publish(run, path, &stamp));
+  return families_say_top(run);
 }
 
 static Status run_families(Stage *stage) {
@@ -95,13 +104,17 @@ static Status run_families(Stage *stage) {
 static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
                                                 &SETTINGS_FAMILIES, NULL};
 
+static const StageFlag FLAGS[] = {
+    {"--top", "N", "print so many of the largest families (default 5)"}, {0}};
+
 static const StageSpec STAGE = {
     .name = "families",
     .purpose = "give every feature a status, and group features into splitting families",
-    .reads = "neighbours.h5, codes, activations.h5",
+    .reads = "neighbours.h5, codes, dictionaries, activations.h5",
     .writes = "families.h5, features.csv, families.csv, families.jsonl",
     .next = "report",
     .sections = SECTIONS,
+    .flags = FLAGS,
     .run = run_families,
 };
 

@@ -61,7 +61,7 @@ static FamiliesMember member_of(const FamiliesRun *run, const FamiliesDictionary
                            .parent_status = level->parent_status[i],
                            .cosine = NAN,
                            .p = NAN,
-                           .firings = level->firings[i]};
+                           .firings = level->fired[i].narrow};
   if (level->level > 0) {
     const VerdictTable *table = &families_pair(run, level - run->dictionaries, level->below)->table;
     member.parent = table->parent[i];
@@ -79,7 +79,8 @@ static Status list_members(const FamiliesRun *run, const FamiliesDictionary *lev
   TRY(MEMORY_NEW(list, own, "features of families"));
   TRY(MEMORY_NEW(to, own, "roots of features"));
   for (int64_t i = 0; i < own; ++i) {
-    (*to)[i] = level->roots[i].level == 0 ? level->roots[i].id : LOOKUP_NONE;
+    const bool is_in = level->counts[i] && level->roots[i].level == 0;
+    (*to)[i] = is_in ? level->roots[i].id : LOOKUP_NONE;
     (*list)[i] = member_of(run, level, i, labels);
   }
   return OK;
@@ -146,8 +147,22 @@ static Status sort_members(FamiliesMembers *members, Shard roots) {
   return OK;
 }
 
+/* All that names.h looks at: the files that an atlas opens are being made. */
+static Status open_names(FamiliesMembers *members, FamiliesRun *run) {
+  Atlas atlas = {.team = run->team, .count = (int)run->count};
+  TRY_NEW(run->team, &atlas.dictionaries, run->count, "names of dictionaries");
+  for (int64_t i = 0; i < run->count; ++i) {
+    atlas.dictionaries[i].name = run->dictionaries[i].settings->name;
+    atlas.dictionaries[i].latents = run->dictionaries[i].latents;
+  }
+  const Status status = names_open(&members->names, &atlas, run->stage->settings.report.labels);
+  MEMORY_FREE(atlas.dictionaries);
+  return status;
+}
+
 Status families_members_open(FamiliesMembers *members, FamiliesRun *run) {
   *members = (FamiliesMembers){.run = run};
+  TRY(open_names(members, run));
   TRY(read_vocabulary(members, run->activations));
   for (int64_t l = 0; l < run->levels; ++l) {
     TRY(send_level(members, run, l));
@@ -161,6 +176,7 @@ void families_members_close(FamiliesMembers *members) {
   MEMORY_FREE(members->start);
   MEMORY_FREE(members->vocabulary);
   MEMORY_FREE(members->bytes);
+  names_close(&members->names);
 }
 
 /* The first item from `first` on that is not below (level, parent); items of one root are sorted so. */
@@ -190,8 +206,11 @@ const FamiliesMember *families_children(const FamiliesMembers *members,
 }
 
 Status families_label(const FamiliesMembers *members, const FamiliesMember *member, Text *out) {
+  const int64_t dictionary = members->run->of_level[member->level];
   WordList words = {.out = out};
-  for (int j = 0; j < FAMILIES_LABEL; ++j) {
+  bool is_given;
+  TRY(names_given(members->names, (int)dictionary, member->id, out, &is_given));
+  for (int j = 0; !is_given && j < FAMILIES_LABEL; ++j) {
     const uint32_t token = member->label[j];
     if (token < members->tokens) { /* LOOKUP_NONE is not */
       const int64_t first = members->vocabulary[token];

@@ -2,179 +2,49 @@
 #include <stdio.h>
 
 #include "exchange.h"
-#include "families_codes.h"
-#include "families_run.h"
+#include "families_tile.h"
+#include "log.h"
 #include "memory.h"
+#include "random.h"
 
-enum { BLOCK = 1 << 14 }; /* parents read at once */
-
-/* What one pair needs while it is judged. */
-typedef struct Work {
-  int64_t most;        /* candidates a child */
-  uint32_t *candidate; /* [own, most] */
-  float *cosine, *cosine_centred, *encoder_cosine;
-  uint32_t *best_child;                 /* [own] of each child's best parent */
-  int64_t *parent_narrow, *parent_wide; /* [own, most] */
-  FamiliesFirings firings;              /* of the own children */
-  FamiliesCodes codes;                  /* of the parents */
-  Evidence evidence;
-} Work;
-
-static void work_close(Work *work) {
-  evidence_close(&work->evidence);
-  families_firings_close(&work->firings);
-  families_codes_close(&work->codes);
-  MEMORY_FREE(work->candidate);
-  MEMORY_FREE(work->cosine);
-  MEMORY_FREE(work->cosine_centred);
-  MEMORY_FREE(work->encoder_cosine);
-  MEMORY_FREE(work->best_child);
-  MEMORY_FREE(work->parent_narrow);
-  MEMORY_FREE(work->parent_wide);
+static Status read_quantile(const FamiliesRun *run, const FamiliesPair *pair, const char *key,
+                            double *value, double *low, double *high) {
+  char name[64];
+  TRY(archive_get_real(run->neighbours, pair->group, key, value));
+  snprintf(name, sizeof name, "%s_low", key);
+  TRY(archive_get_real(run->neighbours, pair->group, name, low));
+  snprintf(name, sizeof name, "%s_high", key);
+  return archive_get_real(run->neighbours, pair->group, name, high);
 }
 
-static Status take_work(Work *work, const FamiliesPair *pair) {
-  const int64_t own = shard_count(pair->child->own), cells = own * work->most;
-  TRY(MEMORY_NEW(&work->candidate, cells, "candidate parents"));
-  TRY(MEMORY_NEW(&work->cosine, cells, "cosines of candidates"));
-  TRY(MEMORY_NEW(&work->cosine_centred, cells, "cosines of candidates"));
-  TRY(MEMORY_NEW(&work->encoder_cosine, cells, "cosines of candidates"));
-  TRY(MEMORY_NEW(&work->best_child, own, "best children"));
-  TRY(MEMORY_NEW(&work->parent_narrow, cells, "firings of candidates"));
-  return MEMORY_NEW(&work->parent_wide, cells, "firings of candidates");
-}
-
-static const char *dataset(const FamiliesPair *pair, const char *column, char *name) {
-  snprintf(name, FAMILIES_NAME + 32, "%s/%s", pair->group, column);
-  return name;
-}
-
-static Status check_width(const FamiliesRun *run, const FamiliesPair *pair, const int64_t *shape,
-                          int64_t latents) {
-  if (shape[0] != latents || shape[1] < 1) {
-    return RAISE(ERR_FORMAT, "%s: %s is not made for %lld features: run cleave-compare again",
-                 archive_path(run->neighbours), pair->group, (long long)latents);
-  }
-  return OK;
-}
-
-static Status read_candidates(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
+static Status read_null(FamiliesRun *run, FamiliesPair *pair) {
   char name[FAMILIES_NAME + 32];
-  const int64_t first = pair->child->own.first, own = shard_count(pair->child->own);
-  TRY(archive_read(run->neighbours, dataset(pair, "parent_id", name), first, own, work->candidate));
-  TRY(archive_read(run->neighbours, dataset(pair, "cosine", name), first, own, work->cosine));
-  TRY(archive_read(run->neighbours, dataset(pair, "cosine_centred", name), first, own,
-                   work->cosine_centred));
-  return archive_read(run->neighbours, dataset(pair, "encoder_cosine", name), first, own,
-                      work->encoder_cosine);
-}
-
-/* The first column of child_id for this rank's parents, block by block. */
-static Status read_first_children(FamiliesRun *run, const FamiliesPair *pair, int64_t most,
-                                  uint32_t *first_child) {
-  char name[FAMILIES_NAME + 32];
-  const Shard own = pair->parent->own;
-  uint32_t *block = NULL;
-  TRY(MEMORY_NEW(&block, BLOCK * most, "children of parents"));
-  Status status = OK;
-  for (int64_t first = own.first; status == OK && first < own.past; first += BLOCK) {
-    const int64_t rows = own.past - first < BLOCK ? own.past - first : BLOCK;
-    status =
-        archive_read_here(run->neighbours, dataset(pair, "child_id", name), first, rows, block);
-    for (int64_t i = 0; status == OK && i < rows; ++i) {
-      first_child[first - own.first + i] = block[i * most];
-    }
-  }
-  MEMORY_FREE(block);
-  return status;
-}
-
-static Status check_parents(const FamiliesPair *pair, const uint32_t *wanted, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    if (wanted[i] != LOOKUP_NONE && wanted[i] >= pair->parent->latents) {
-      return RAISE(ERR_FORMAT, "%s: parent %lld of %lld: run cleave-compare again", pair->group,
-                   (long long)wanted[i], (long long)pair->parent->latents);
-    }
-  }
-  return OK;
-}
-
-static Status find_best_children(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
-  const int64_t own = shard_count(pair->child->own);
-  uint32_t *first_child = NULL, *wanted = NULL;
-  Status status = MEMORY_NEW(&first_child, shard_count(pair->parent->own), "best children");
-  if (status == OK) {
-    status = MEMORY_NEW(&wanted, own, "best parents");
-  }
-  if (status == OK) {
-    status = read_first_children(run, pair, work->most, first_child);
-  }
-  for (int64_t i = 0; status == OK && i < own; ++i) {
-    wanted[i] = work->candidate[i * work->most];
-    work->best_child[i] = LOOKUP_NONE;
-  }
-  if (status == OK) {
-    status = check_parents(pair, wanted, own);
-  }
-  status = team_agree(run->team, status);
-  if (status == OK) {
-    status = lookup_items(run->team, pair->parent->latents, first_child, sizeof *first_child,
-                          wanted, own, work->best_child);
-  }
-  MEMORY_FREE(first_child);
-  MEMORY_FREE(wanted);
-  return status;
-}
-
-/* How often the candidates fire, from the ranks that own them. */
-static Status look_up_parents(FamiliesRun *run, const FamiliesPair *pair, const int64_t *narrow,
-                              const int64_t *wide, Work *work) {
-  const int64_t cells = shard_count(pair->child->own) * work->most;
-  TRY(lookup_items(run->team, pair->parent->latents, narrow, sizeof *narrow, work->candidate, cells,
-                   work->parent_narrow));
-  return lookup_items(run->team, pair->parent->latents, wide, sizeof *wide, work->candidate, cells,
-                      work->parent_wide);
-}
-
-static Status count_parents(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
-  const int64_t own = shard_count(pair->parent->own);
-  int64_t *narrow = NULL, *wide = NULL;
-  Status status = MEMORY_NEW(&narrow, own, "firings of parents");
-  if (status == OK) {
-    status = MEMORY_NEW(&wide, own, "firings of parents");
-  }
-  if (status == OK) {
-    status = evidence_fired(&work->codes.source, pair->parent->own, narrow, wide);
-  }
-  status = team_agree(run->team, status);
-  if (status == OK) {
-    status = look_up_parents(run, pair, narrow, wide, work);
-  }
-  MEMORY_FREE(narrow);
-  MEMORY_FREE(wide);
-  return status;
-}
-
-static Status count_children(const FamiliesPair *pair, Work *work) {
-  TRY(families_firings_read(&work->firings, pair->child, pair->child->own));
-  return evidence_count(&work->evidence, &work->firings.children, &work->codes.source,
-                        work->candidate, work->most);
-}
-
-static Status count_rows(FamiliesRun *run, const FamiliesPair *pair, Work *work) {
-  TRY(families_codes_open(&work->codes, run, pair->parent));
-  TRY_ALL(run->team, count_children(pair, work));
-  return count_parents(run, pair, work);
+  FamiliesNull *null = &pair->null;
+  int64_t bins = 0;
+  TRY(read_quantile(run, pair, "null_median", &null->median, &null->median_low,
+                    &null->median_high));
+  TRY(read_quantile(run, pair, "null_999", &null->best_999, &null->best_999_low,
+                    &null->best_999_high));
+  TRY(read_quantile(run, pair, "r2_null_999", &null->r2_999, &null->r2_999_low,
+                    &null->r2_999_high));
+  TRY(archive_shape(run->neighbours, families_dataset(pair, "null_histogram", name), ARCHIVE_I64, 1,
+                    &bins));
+  const Status status = bins == VERDICT_BINS
+                            ? OK
+                            : RAISE(ERR_FORMAT, "%s: %s has %lld bins",
+                                    archive_path(run->neighbours), name, (long long)bins);
+  TRY_ALL(run->team, status);
+  return archive_read(run->neighbours, name, 0, VERDICT_BINS, null->histogram);
 }
 
 static Status read_rules(FamiliesRun *run, FamiliesPair *pair) {
   const FamiliesSettings *settings = &run->stage->settings.families;
-  TRY(archive_get_real(run->neighbours, pair->group, "null_median", &pair->null_median));
-  TRY(archive_get_real(run->neighbours, pair->group, "null_999", &pair->null_999));
+  TRY(read_null(run, pair));
   TRY(archive_get_real(run->neighbours, pair->group, "median_best", &pair->median_best));
-  pair->rules = (VerdictRules){.link = verdict_link(settings->link, pair->null_999),
-                               .strong = settings->strong,
+  pair->link = verdict_cut(settings->link, pair->null.best_999);
+  pair->rules = (VerdictRules){.strong = settings->strong,
                                .margin = settings->margin,
+                               .r2_cut = verdict_cut(settings->r2_min, pair->null.r2_999),
                                .evidence = {.p_min = settings->p_min,
                                             .lift_min = settings->lift_min,
                                             .firings_min = settings->firings_min,
@@ -182,40 +52,154 @@ static Status read_rules(FamiliesRun *run, FamiliesPair *pair) {
   return OK;
 }
 
-static Status judge(FamiliesRun *run, FamiliesPair *pair, Work *work) {
-  char name[FAMILIES_NAME + 32];
-  int64_t shape[2], back[2];
-  TRY(read_rules(run, pair));
-  TRY(archive_shape(run->neighbours, dataset(pair, "parent_id", name), ARCHIVE_U32, 2, shape));
-  TRY(archive_shape(run->neighbours, dataset(pair, "child_id", name), ARCHIVE_U32, 2, back));
-  TRY_ALL(run->team, check_width(run, pair, shape, pair->child->latents));
-  TRY_ALL(run->team, check_width(run, pair, back, pair->parent->latents));
-  work->most = shape[1];
-  TRY_ALL(run->team, take_work(work, pair));
-  TRY(read_candidates(run, pair, work));
-  TRY(find_best_children(run, pair, work));
-  TRY(count_rows(run, pair, work));
-  const VerdictInput input = {.evidence = &work->evidence,
-                              .cosine = work->cosine,
-                              .cosine_centred = work->cosine_centred,
-                              .encoder_cosine = work->encoder_cosine,
-                              .parent_narrow = work->parent_narrow,
-                              .parent_wide = work->parent_wide,
-                              .state = pair->child->state,
-                              .best_child = work->best_child,
-                              .first = pair->child->own.first};
-  TRY_ALL(run->team, verdict_table(&pair->table, &input, &pair->rules));
+static Status judge_tile(FamiliesPair *pair, const FamiliesTile *tile) {
+  const VerdictInput input = {
+      .evidence = &tile->evidence,
+      .near = tile->tiles->stored,
+      .cosine = tile->cosine,
+      .cosine_centred = tile->cosine_centred,
+      .encoder_cosine = tile->encoder_cosine,
+      .is_suggested = tile->is_suggested,
+      .parent_narrow = tile->parent_narrow,
+      .parent_wide = tile->parent_wide,
+      .last = tile->last,
+      .span = tile->span,
+      .state = pair->child->state + (tile->of.first - pair->child->own.first),
+      .best_child = tile->best_child,
+      .first = tile->of.first};
+  return verdict_add(&pair->table, &input, &pair->rules);
+}
+
+/* How near the nearest child of each parent is: which thresholds leave it an edge. */
+static Status raise_links(FamiliesRun *run, FamiliesPair *pair, const FamiliesTile *tile) {
+  const double least = pair->link < verdict_step(0) ? pair->link : verdict_step(0);
+  const int64_t cells = shard_count(tile->of) * tile->most;
+  uint32_t *to = NULL;
+  float *cosine = NULL;
+  int64_t count = 0;
+  Status status = MEMORY_NEW(&to, cells, "parents of links");
+  if (status == OK) {
+    status = MEMORY_NEW(&cosine, cells, "cosines of links");
+  }
+  status = team_agree(run->team, status);
+  ASSERT(status != OK || (to != NULL && cosine != NULL));
+  for (int64_t i = 0; status == OK && i < cells; ++i) {
+    if ((double)tile->cosine[i] >= least) { /* never with nan: by activation alone, or none */
+      to[count] = tile->candidate[i];
+      cosine[count++] = tile->cosine[i];
+    }
+  }
+  if (status == OK) {
+    status =
+        lookup_max(run->team, pair->parent->latents, to, cosine, count, pair->parent->best_link);
+  }
+  MEMORY_FREE(to);
+  MEMORY_FREE(cosine);
+  return status;
+}
+
+/* Mean P of the other parents, and the place of the chosen one among them. */
+static void rank(FamiliesPair *pair, const Evidence *matched, int64_t child, int64_t row) {
+  int64_t others, both = 0;
+  const int64_t place = evidence_rank(matched, child, pair->table.both[row], &others);
+  for (int64_t at = child * FAMILIES_MATCHED; at < (child + 1) * FAMILIES_MATCHED; ++at) {
+    both += matched->narrow[at].both; /* 0 where there is none */
+  }
+  if (others > 0 && matched->fired[child] > 0) {
+    pair->matched_rank[row] = (uint8_t)place;
+    pair->matched_p[row] = (float)((double)both / (double)(others * matched->fired[child]));
+  }
+}
+
+static Status count_matched(FamiliesPair *pair, const FamiliesTile *tile, const uint32_t *other) {
+  const int64_t row = tile->of.first - pair->child->own.first;
+  Evidence matched;
+  const Status status = evidence_count(&matched, &tile->firings.children,
+                                       &tile->tiles->codes.source, other, FAMILIES_MATCHED);
+  for (int64_t child = 0; status == OK && child < shard_count(tile->of); ++child) {
+    rank(pair, &matched, child, row + child);
+  }
+  evidence_close(&matched);
+  return status;
+}
+
+/* Other parents of the same frequency, for the children whose link has enough evidence. */
+static Status match(FamiliesRun *run, FamiliesPair *pair, const FamiliesTile *tile) {
+  const int64_t children = shard_count(tile->of), row = tile->of.first - pair->child->own.first;
+  uint32_t *chosen = NULL, *other = NULL;
+  Status status = MEMORY_NEW(&chosen, children, "chosen parents");
+  if (status == OK) {
+    status = MEMORY_NEW(&other, children * FAMILIES_MATCHED, "other parents");
+  }
+  for (int64_t c = 0; status == OK && c < children; ++c) {
+    const bool is_linked = (double)pair->table.best[row + c] >= pair->link;
+    const bool is_known = is_linked && !isnan(pair->table.p[row + c]);
+    chosen[c] = is_known ? pair->table.parent[row + c] : LOOKUP_NONE;
+  }
+  if (status == OK) {
+    const EvidenceMatched matched = {
+        .children = children,
+        .first = tile->of.first,
+        .chosen = chosen,
+        .parents = pair->parent->latents,
+        .parent_fired = tile->tiles->parent_fired,
+        .key = random_key(run->stage->settings.run.seed, "matched parents", pair->group),
+        .most = FAMILIES_MATCHED};
+    status = evidence_matched(&matched, other);
+  }
+  if (status == OK) {
+    status = count_matched(pair, tile, other);
+  }
+  MEMORY_FREE(chosen);
+  MEMORY_FREE(other);
+  return status;
+}
+
+static Status judge_tiles(FamiliesRun *run, FamiliesPair *pair, int64_t done,
+                          const FamiliesTiles *tiles, FamiliesTile *tile) {
+  const bool are_levels = pair->child->level >= 0 && pair->parent->level >= 0;
+  TRY_ALL(run->team, families_tile_take(tile, tiles));
+  for (int64_t index = 0; index < tiles->count; ++index) {
+    progress_step(&run->bar, done + run->rows * index / tiles->count);
+    TRY(families_tile_fill(tile, index));
+    TRY_ALL(run->team, judge_tile(pair, tile));
+    if (are_levels) {
+      TRY(raise_links(run, pair, tile));
+    }
+    TRY_ALL(run->team, match(run, pair, tile));
+  }
   return OK;
+}
+
+static Status take_pair(FamiliesPair *pair) {
+  const int64_t own = shard_count(pair->child->own);
+  TRY(verdict_open(&pair->table, own, pair->link));
+  TRY(MEMORY_NEW(&pair->matched_rank, own, "ranks among other parents"));
+  TRY(MEMORY_NEW(&pair->matched_p, own, "shares of other parents"));
+  for (int64_t i = 0; i < own; ++i) {
+    pair->matched_p[i] = NAN;
+  }
+  return OK;
+}
+
+static Status judge(FamiliesRun *run, FamiliesPair *pair, int64_t done) {
+  FamiliesTiles tiles = {0};
+  FamiliesTile tile = {0};
+  TRY(read_rules(run, pair));
+  TRY_ALL(run->team, take_pair(pair));
+  Status status = families_tiles_open(&tiles, run, pair);
+  if (status == OK) {
+    status = judge_tiles(run, pair, done, &tiles, &tile);
+  }
+  families_tile_close(&tile);
+  families_tiles_close(&tiles);
+  return status == OK ? families_absorb(run, pair) : status;
 }
 
 Status families_judge_pairs(FamiliesRun *run) {
   progress_open(&run->bar, run->team, "evidence", "rows", run->rows * run->pair_count);
   for (int64_t i = 0; i < run->pair_count; ++i) {
-    Work work = {0};
-    progress_step(&run->bar, i * run->rows);
-    const Status status = judge(run, &run->pairs[i], &work);
-    work_close(&work);
-    TRY(status);
+    TRY(judge(run, &run->pairs[i], i * run->rows));
   }
   progress_close(&run->bar, run->rows * run->pair_count);
   return OK;

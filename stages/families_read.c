@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exchange.h"
+#include "families_codes.h"
 #include "families_run.h"
 #include "log.h"
 #include "memory.h"
@@ -32,6 +34,7 @@ static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
   TRY_ALL(run->team, check_latents(one, one->codes, latents));
   TRY(archive_get_integer(one->codes, "/", "rows", &rows));
   TRY(archive_get_real(one->codes, "/", "share_30", &one->share_30));
+  TRY(archive_get_real(one->codes, "/", "l0", &one->l0));
   if (!run->has_documents && one == run->dictionaries) {
     run->rows = rows; /* nothing else counts them */
   }
@@ -41,13 +44,28 @@ static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
   return status;
 }
 
-static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
+static Status open_one(FamiliesRun *run, const FamiliesDictionary *one, const char *folder,
+                       const char *schema, const char *maker, Archive **out) {
   char *path = NULL;
-  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "codes/%s.h5", one->settings->name));
-  const Status status = archive_open(run->team, path, SCHEMA_CODES, "cleave-encode", &one->codes);
+  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s/%s.h5", folder, one->settings->name));
+  const Status status = archive_open(run->team, path, schema, maker, out);
   MEMORY_FREE(path);
-  TRY(status);
+  return status;
+}
+
+static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
+  TRY(open_one(run, one, "codes", SCHEMA_CODES, "cleave-encode", &one->codes));
   return check_codes(run, one);
+}
+
+static Status open_dictionary(FamiliesRun *run, FamiliesDictionary *one) {
+  int64_t shape[2];
+  TRY(open_one(run, one, "dictionaries", SCHEMA_DICTIONARY, "cleave-train or cleave-import",
+               &one->file));
+  TRY(archive_shape(one->file, "/w_dec", ARCHIVE_F32, 2, shape));
+  TRY_ALL(run->team, check_latents(one, one->file, shape[0]));
+  one->width = shape[1];
+  return archive_get_text(one->file, "/", "architecture", &one->architecture);
 }
 
 static Status open_file(FamiliesRun *run, const char *name, const char *schema, const char *maker,
@@ -74,6 +92,7 @@ static Status open_activations(FamiliesRun *run) {
 static Status open_all_codes(FamiliesRun *run) {
   for (int64_t i = 0; i < run->count; ++i) {
     TRY(open_codes(run, &run->dictionaries[i]));
+    TRY(open_dictionary(run, &run->dictionaries[i]));
   }
   if (!run->has_documents) {
     run->documents = (run->rows + FAMILIES_DOCUMENT - 1) / FAMILIES_DOCUMENT;
@@ -159,20 +178,21 @@ Status families_open(FamiliesRun *run, Stage *stage) {
   return open_neighbours(run);
 }
 
-Stamp families_stamp(const FamiliesRun *run) {
-  Stamp stamp;
-  stamp_open(&stamp, "families 1");
-  stamp_add_fingerprint(&stamp,
+Status families_stamp(FamiliesRun *run, Stamp *stamp) {
+  const char *labels = run->stage->settings.report.labels;
+  stamp_open(stamp, "families 2");
+  stamp_add_fingerprint(stamp,
                         config_fingerprint(&SETTINGS_FAMILIES, &run->stage->settings.families));
-  stamp_add_text(&stamp, archive_content(run->activations));
-  stamp_add_text(&stamp, archive_content(run->neighbours));
+  stamp_add_text(stamp, archive_content(run->activations));
+  stamp_add_text(stamp, archive_content(run->neighbours));
   for (int64_t i = 0; i < run->count; ++i) {
     const FamiliesDictionary *one = &run->dictionaries[i];
-    stamp_add_text(&stamp, one->settings->name);
-    stamp_add_text(&stamp, one->settings->control_of);
-    stamp_add_text(&stamp, archive_content(one->codes));
+    stamp_add_text(stamp, one->settings->name);
+    stamp_add_text(stamp, one->settings->control_of);
+    stamp_add_text(stamp, archive_content(one->codes));
+    stamp_add_text(stamp, archive_content(one->file));
   }
-  return stamp;
+  return labels[0] == '\0' ? OK : stamp_add_file(stamp, run->team, labels);
 }
 
 FamiliesPair *families_pair(const FamiliesRun *run, int64_t child, int64_t parent) {
@@ -182,21 +202,43 @@ FamiliesPair *families_pair(const FamiliesRun *run, int64_t child, int64_t paren
       return &run->pairs[i];
     }
   }
-  ASSERT(false);
   return NULL;
+}
+
+int64_t families_index(const FamiliesRun *run, const FamiliesDictionary *one) {
+  return one - run->dictionaries;
+}
+
+FamiliesDictionary *families_level(const FamiliesRun *run, int64_t level) {
+  return &run->dictionaries[run->of_level[level]];
+}
+
+const char *families_dataset(const FamiliesPair *pair, const char *column, char *name) {
+  snprintf(name, FAMILIES_NAME + 32, "%s/%s", pair->group, column);
+  return name;
 }
 
 static Status take_features(FamiliesDictionary *one) {
   const int64_t own = shard_count(one->own);
   TRY(MEMORY_NEW(&one->state, own, "states"));
-  TRY(MEMORY_NEW(&one->firings, own, "firings"));
+  TRY(MEMORY_NEW(&one->fired, own, "firings"));
   TRY(MEMORY_NEW(&one->sum, own, "sums of activations"));
+  TRY(MEMORY_NEW(&one->sum_square, own, "sums of activations"));
+  TRY(MEMORY_NEW(&one->representative, own, "representatives"));
+  TRY(MEMORY_NEW(&one->counts, own, "features that count"));
   TRY(MEMORY_NEW(&one->flags, own, "flags"));
   TRY(MEMORY_NEW(&one->parent_status, own, "parent statuses"));
   TRY(MEMORY_NEW(&one->roots, own, "roots"));
   TRY(MEMORY_NEW(&one->in_degree, own, "in-degrees"));
   TRY(MEMORY_NEW(&one->forest_children, own, "forest children"));
-  return MEMORY_NEW(&one->coverage, own, "coverage");
+  TRY(MEMORY_NEW(&one->best_link, own, "cosines of children"));
+  TRY(MEMORY_NEW(&one->coverage, own, "coverage"));
+  TRY(MEMORY_NEW(&one->hole_share, own, "shares of holes"));
+  TRY(MEMORY_NEW(&one->hamming, own, "distances from children"));
+  for (int64_t i = 0; i < own; ++i) {
+    one->best_link[i] = -2;
+  }
+  return OK;
 }
 
 static Status check_states(const FamiliesDictionary *one) {
@@ -209,6 +251,37 @@ static Status check_states(const FamiliesDictionary *one) {
   return OK;
 }
 
+/* Rows where each own feature fires; TopK rows store the next k too. */
+static Status count_fired(FamiliesRun *run, const FamiliesDictionary *one, int64_t *narrow,
+                          int64_t *wide) {
+  FamiliesCodes codes;
+  Status status = families_codes_open(&codes, run, one);
+  if (status == OK) {
+    status = team_agree(run->team, evidence_fired(&codes.source, one->own, narrow, wide));
+  }
+  families_codes_close(&codes);
+  for (int64_t i = 0; status == OK && i < shard_count(one->own); ++i) {
+    one->fired[i] = (FamiliesFired){narrow[i], wide[i]};
+  }
+  return status;
+}
+
+static Status read_fired(FamiliesRun *run, const FamiliesDictionary *one) {
+  const int64_t own = shard_count(one->own);
+  int64_t *narrow = NULL, *wide = NULL;
+  Status status = MEMORY_NEW(&narrow, own, "firings");
+  if (status == OK) {
+    status = MEMORY_NEW(&wide, own, "firings");
+  }
+  status = team_agree(run->team, status);
+  if (status == OK) {
+    status = count_fired(run, one, narrow, wide);
+  }
+  MEMORY_FREE(narrow);
+  MEMORY_FREE(wide);
+  return status;
+}
+
 Status families_read_features(FamiliesRun *run) {
   char name[FAMILIES_NAME + 32];
   for (int64_t i = 0; i < run->count; ++i) {
@@ -217,18 +290,42 @@ Status families_read_features(FamiliesRun *run) {
     TRY_ALL(run->team, take_features(one));
     snprintf(name, sizeof name, "/dictionary/%.200s/state", one->settings->name);
     TRY(archive_read(run->neighbours, name, first, own, one->state));
-    TRY(archive_read(one->codes, "/firings", first, own, one->firings));
     TRY(archive_read(one->codes, "/sum", first, own, one->sum));
+    TRY(archive_read(one->codes, "/sum_square", first, own, one->sum_square));
     TRY_ALL(run->team, check_states(one));
+    TRY(read_fired(run, one));
   }
+  return OK;
+}
+
+Status families_gather_fired(FamiliesRun *run, const FamiliesDictionary *one, uint32_t *out) {
+  Team *team = run->team;
+  int64_t *counts = NULL;
+  TRY_NEW(team, &counts, team->size, "features of each rank");
+  for (int rank = 0; rank < team->size; ++rank) {
+    counts[rank] =
+        shard_count(shard_of(one->latents, shard_latent_block(one->latents), rank, team->size));
+  }
+  for (int64_t i = 0; i < shard_count(one->own); ++i) {
+    const int64_t fired = one->fired[i].narrow;
+    const bool is_out = one->state[i] == DIRECTION_DEAD || fired >= UINT32_MAX;
+    out[one->own.first + i] = is_out ? UINT32_MAX : (uint32_t)fired;
+  }
+  exchange_gather(team, out + one->own.first, counts, sizeof *out, out);
+  MEMORY_FREE(counts);
   return OK;
 }
 
 static void close_dictionary(FamiliesDictionary *one) {
   archive_close(&one->codes);
+  archive_close(&one->file);
+  MEMORY_FREE(one->architecture);
   MEMORY_FREE(one->state);
-  MEMORY_FREE(one->firings);
+  MEMORY_FREE(one->fired);
   MEMORY_FREE(one->sum);
+  MEMORY_FREE(one->sum_square);
+  MEMORY_FREE(one->representative);
+  MEMORY_FREE(one->counts);
   MEMORY_FREE(one->flags);
   MEMORY_FREE(one->parent_status);
   MEMORY_FREE(one->roots);
@@ -236,6 +333,11 @@ static void close_dictionary(FamiliesDictionary *one) {
   MEMORY_FREE(one->forest_children);
   MEMORY_FREE(one->commonest);
   MEMORY_FREE(one->coverage);
+  MEMORY_FREE(one->best_link);
+  MEMORY_FREE(one->hole_share);
+  MEMORY_FREE(one->hamming);
+  MEMORY_FREE(one->chain_jaccard);
+  MEMORY_FREE(one->sweep);
   forest_clear(&one->children);
 }
 
@@ -245,6 +347,9 @@ void families_close(FamiliesRun *run) {
   }
   for (int64_t i = 0; run->pairs != NULL && i < run->pair_count; ++i) {
     verdict_clear(&run->pairs[i].table);
+    MEMORY_FREE(run->pairs[i].matched_rank);
+    MEMORY_FREE(run->pairs[i].matched_p);
+    MEMORY_FREE(run->pairs[i].sweep);
   }
   for (int64_t i = 0; i < run->replication_count; ++i) {
     MEMORY_FREE(run->replications[i].children);
@@ -259,6 +364,7 @@ void families_close(FamiliesRun *run) {
   MEMORY_FREE(run->pairs);
   MEMORY_FREE(run->of_level);
   MEMORY_FREE(run->dictionaries);
+  text_clear(&run->warnings);
   archive_close(&run->activations);
   archive_close(&run->neighbours);
 }

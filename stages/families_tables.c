@@ -14,10 +14,6 @@ typedef struct Lines {
   const FamiliesDictionary *level; /* features.csv */
 } Lines;
 
-static const FamiliesDictionary *level_of(const FamiliesRun *run, int64_t level) {
-  return &run->dictionaries[run->of_level[level]];
-}
-
 /* ",0.123456", or "," for nan. */
 static Status append_real(Text *out, double value) {
   return isnan(value) ? text_append(out, ",", 1) : text_printf(out, ",%.6g", value);
@@ -38,7 +34,8 @@ static Status append_flags(Text *out, uint8_t flags) {
 static const char FEATURES_HEADING[] =
     "dictionary,feature,child_status,parent_status,parent_dictionary,parent,in_forest,"
     "root_dictionary,root,cosine,cosine_centred,encoder_cosine,firings,p_parent_given_child,"
-    "p_parent_given_child_low,p_parent_given_child_high,p_child_given_parent,flags\n";
+    "p_parent_given_child_low,p_parent_given_child_high,p_child_given_parent,flags,lift,"
+    "matched_p,representative\n";
 
 /* dictionary .. root */
 static Status append_place(const Lines *lines, int64_t i, const VerdictTable *table, Text *out) {
@@ -55,47 +52,59 @@ static Status append_place(const Lines *lines, int64_t i, const VerdictTable *ta
   } else {
     TRY(text_append(out, ",", 1));
   }
-  TRY(text_printf(out, ",%d,", verdict_in_forest(status) ? 1 : 0));
+  TRY(text_printf(out, ",%d,", level->counts[i] && verdict_in_forest(status) ? 1 : 0));
   return root.id == LOOKUP_NONE
              ? text_append(out, ",", 1)
-             : text_printf(out, "%s,%lld", level_of(run, root.level)->settings->name,
+             : text_printf(out, "%s,%lld", families_level(run, root.level)->settings->name,
                            (long long)root.id);
+}
+
+/* lift .. representative */
+static Status append_rest(const Lines *lines, int64_t i, const FamiliesPair *pair, Text *out) {
+  TRY(append_real(out, pair != NULL ? (double)pair->table.lift[i] : NAN));
+  TRY(append_real(out, pair != NULL ? (double)pair->matched_p[i] : NAN));
+  const int64_t stands = (int64_t)lines->level->representative[i];
+  return stands == lines->level->own.first + i ? text_append(out, ",", 1)
+                                               : text_printf(out, ",%lld", (long long)stands);
 }
 
 static Status feature_line(int64_t i, void *context, Text *out) {
   const Lines *lines = context;
   const FamiliesRun *run = lines->run;
   const FamiliesDictionary *level = lines->level;
-  const VerdictTable *table =
-      level->below >= 0 ? &families_pair(run, level - run->dictionaries, level->below)->table
-                        : NULL;
+  const FamiliesPair *pair =
+      level->below >= 0 ? families_pair(run, families_index(run, level), level->below) : NULL;
+  const VerdictTable *table = pair != NULL ? &pair->table : NULL;
   TRY(append_place(lines, i, table, out));
   TRY(append_real(out, table != NULL ? (double)table->cosine[i] : NAN));
   TRY(append_real(out, table != NULL ? (double)table->cosine_centred[i] : NAN));
   TRY(append_real(out, table != NULL ? (double)table->encoder_cosine[i] : NAN));
-  TRY(text_printf(out, ",%lld", (long long)level->firings[i]));
+  TRY(text_printf(out, ",%lld", (long long)level->fired[i].narrow));
   TRY(append_real(out, table != NULL ? (double)table->p[i] : NAN));
   TRY(append_real(out, table != NULL ? (double)table->p_low[i] : NAN));
   TRY(append_real(out, table != NULL ? (double)table->p_high[i] : NAN));
   TRY(append_real(out, table != NULL ? (double)table->p_child[i] : NAN));
   TRY(append_flags(out, level->flags[i]));
+  TRY(append_rest(lines, i, pair, out));
   return text_append(out, "\n", 1);
 }
 
 static Status families_heading(const FamiliesRun *run, Text *out) {
   TRY(text_printf(out, "root"));
   for (int64_t l = 0; l < run->levels; ++l) {
-    TRY(text_printf(out, ",size_%s", level_of(run, l)->settings->name));
+    TRY(text_printf(out, ",size_%s", families_level(run, l)->settings->name));
   }
   for (int64_t l = 1; l < run->levels; ++l) {
-    const char *name = level_of(run, l)->settings->name;
-    TRY(text_printf(out, ",kept_%s,split_%s,open_%s", name, name, name));
+    const char *name = families_level(run, l)->settings->name;
+    TRY(text_printf(out, ",kept_%s,split_%s,absorbed_%s,open_%s,attached_%s", name, name, name,
+                    name, name));
   }
-  return text_printf(out, ",root_status,mass,coverage,purity,replicated,flags,label\n");
+  return text_printf(out,
+                     ",root_status,mass,coverage,purity,chain_jaccard,replicated,flags,label\n");
 }
 
 static int64_t sum_of(const FamiliesRun *run, int kind, int64_t level, int64_t own) {
-  return run->sums[kind][level * shard_count(level_of(run, 0)->own) + own];
+  return run->sums[kind][level * shard_count(families_level(run, 0)->own) + own];
 }
 
 static Status append_sums(const FamiliesRun *run, int64_t own, Text *out) {
@@ -103,7 +112,7 @@ static Status append_sums(const FamiliesRun *run, int64_t own, Text *out) {
     TRY(text_printf(out, ",%lld", (long long)sum_of(run, FAMILY_SIZE, l, own)));
   }
   for (int64_t l = 1; l < run->levels; ++l) {
-    for (int kind = FAMILY_KEPT; kind <= FAMILY_OPEN; ++kind) {
+    for (int kind = FAMILY_KEPT; kind < FAMILY_SUMS; ++kind) {
       TRY(text_printf(out, ",%lld", (long long)sum_of(run, kind, l, own)));
     }
   }
@@ -131,7 +140,7 @@ static const FamiliesMember *root_of(const Lines *lines, int64_t own) {
 static Status family_line(int64_t i, void *context, Text *out) {
   const Lines *lines = context;
   const FamiliesRun *run = lines->run;
-  const FamiliesDictionary *smallest = level_of(run, 0);
+  const FamiliesDictionary *smallest = families_level(run, 0);
   const FamiliesMember *root = root_of(lines, i);
   if (root == NULL) {
     return OK;
@@ -142,6 +151,7 @@ static Status family_line(int64_t i, void *context, Text *out) {
   TRY(append_real(out, smallest->sum[i]));
   TRY(append_real(out, smallest->coverage[i]));
   TRY(append_real(out, families_purity(run, i)));
+  TRY(append_real(out, smallest->chain_jaccard != NULL ? smallest->chain_jaccard[i] : NAN));
   TRY(text_printf(out, run->replicated[i] < 2 ? ",%d" : ",", run->replicated[i]));
   TRY(append_flags(out, smallest->flags[i]));
   TRY(text_append(out, ",", 1));
@@ -152,7 +162,8 @@ static Status family_line(int64_t i, void *context, Text *out) {
 static Status append_member(const Lines *lines, const FamiliesMember *member, Text *out) {
   const char *status = verdict_child_name((ChildStatus)member->status);
   TRY(text_printf(out, "{\"id\":\"%s/%lld\",\"label\":",
-                  level_of(lines->run, member->level)->settings->name, (long long)member->id));
+                  families_level(lines->run, member->level)->settings->name,
+                  (long long)member->id));
   TRY(append_label(lines, member, true, out));
   TRY(text_printf(out, ",\"firings\":%lld", (long long)member->firings));
   if (status[0] != '\0') {
@@ -187,7 +198,7 @@ static Status tree_line(int64_t i, void *context, Text *out) {
   static const char *const WORDS[] = {"false", "true", "null"};
   const Lines *lines = context;
   const FamiliesRun *run = lines->run;
-  const FamiliesDictionary *smallest = level_of(run, 0);
+  const FamiliesDictionary *smallest = families_level(run, 0);
   const FamiliesMember *root = root_of(lines, i);
   if (root == NULL) {
     return OK;
@@ -215,7 +226,7 @@ static Status make_table(FamiliesRun *run, Lines *lines, int which, const char *
   Status status = table_open(table, run->team, path, heading);
   MEMORY_FREE(path);
   for (int64_t l = 0; status == OK && l < levels; ++l) {
-    lines->level = level_of(run, l);
+    lines->level = families_level(run, l);
     status = table_add(table, shard_count(lines->level->own), line, lines);
   }
   return status;

@@ -19,7 +19,7 @@ typedef struct Column {
 typedef struct Group {
   char name[FAMILIES_NAME];
   int64_t total, first, rows; /* rows over all ranks; this rank's */
-  Column columns[24];
+  Column columns[32];
   int count;
 } Group;
 
@@ -63,22 +63,8 @@ static Status group_write(const Group *group, Archive *out) {
   return OK;
 }
 
-static void describe_pair(const FamiliesPair *pair, Group *group) {
+static void describe_evidence(const FamiliesPair *pair, Group *group) {
   const VerdictTable *t = &pair->table;
-  group_open(group, pair->group, pair->child->latents, pair->child->own.first, t->count);
-  group_column(group, "status", ARCHIVE_U8, 0, t->status,
-               "status of each child: index into child_statuses of /", "code");
-  group_column(group, "flags", ARCHIVE_U8, 0, t->flags, "bits named by flags of /", "bits");
-  group_column(group, "evidence", ARCHIVE_U8, 0, t->evidence,
-               "evidence for the parent: index into evidence of /", "code");
-  group_column(group, "parent", ARCHIVE_U32, 0, t->parent,
-               "parent pi(c) of each child (4294967295: none)", "latent");
-  group_column(group, "parent_cosine", ARCHIVE_F32, 0, t->cosine, "decoder cosine with it",
-               "cosine");
-  group_column(group, "parent_cosine_centred", ARCHIVE_F32, 0, t->cosine_centred,
-               "the same after each dictionary's mean direction is subtracted", "cosine");
-  group_column(group, "parent_encoder_cosine", ARCHIVE_F32, 0, t->encoder_cosine,
-               "encoder cosine with it", "cosine");
   group_column(group, "both", ARCHIVE_I64, 0, t->both, "rows where child and parent fire", "rows");
   group_column(group, "documents", ARCHIVE_I64, 0, t->documents, "documents where the child fires",
                "documents");
@@ -94,6 +80,37 @@ static void describe_pair(const FamiliesPair *pair, Group *group) {
                "probability");
   group_column(group, "lift", ARCHIVE_F32, 0, t->lift,
                "P(parent fires | child fires) / P(parent fires)", "ratio");
+  group_column(group, "jaccard", ARCHIVE_F32, 0, t->jaccard,
+               "rows where both fire / rows where either does", "share");
+  group_column(group, "masked_cosine", ARCHIVE_F32, 0, t->masked_cosine,
+               "cosine of the activations over the rows where the child fires", "cosine");
+  group_column(group, "matched_rank", ARCHIVE_U8, 0, pair->matched_rank,
+               "place of P among 16 parents of the same frequency: 1 best, 0: not asked", "rank");
+  group_column(group, "matched_p", ARCHIVE_F32, 0, pair->matched_p,
+               "mean P(parent | child) of those others; nan: not asked", "probability");
+}
+
+static void describe_pair(const FamiliesPair *pair, Group *group) {
+  const VerdictTable *t = &pair->table;
+  group_open(group, pair->group, pair->child->latents, pair->child->own.first, t->count);
+  group_column(group, "status", ARCHIVE_U8, 0, t->status,
+               "status of each child: index into child_statuses of /", "code");
+  group_column(group, "flags", ARCHIVE_U8, 0, t->flags, "bits named by flags of /", "bits");
+  group_column(group, "evidence", ARCHIVE_U8, 0, t->evidence,
+               "evidence for the parent: index into evidence of /", "code");
+  group_column(group, "parent", ARCHIVE_U32, 0, t->parent,
+               "parent pi(c) of each child (4294967295: none)", "latent");
+  group_column(group, "best_cosine", ARCHIVE_F32, 0, t->best,
+               "decoder cosine with the best parent, near duplicates as one (nan: none)", "cosine");
+  group_column(group, "second_cosine", ARCHIVE_F32, 0, t->second, "with the second (nan: none)",
+               "cosine");
+  group_column(group, "parent_cosine", ARCHIVE_F32, 0, t->cosine, "decoder cosine with it",
+               "cosine");
+  group_column(group, "parent_cosine_centred", ARCHIVE_F32, 0, t->cosine_centred,
+               "the same after each dictionary's mean direction is subtracted", "cosine");
+  group_column(group, "parent_encoder_cosine", ARCHIVE_F32, 0, t->encoder_cosine,
+               "encoder cosine with it", "cosine");
+  describe_evidence(pair, group);
 }
 
 /* first edges of the own children, counted over all ranks; one more row on the last rank */
@@ -110,6 +127,18 @@ static void describe_edges(const FamiliesPair *pair, int64_t first, Group *group
   group_column(group, "edge_parent", ARCHIVE_U32, 0, t->edge_parent,
                "parent of each edge, best first for each child", "latent");
   group_column(group, "edge_cosine", ARCHIVE_F32, 0, t->edge_cosine, "decoder cosine", "cosine");
+  group_column(group, "edge_cosine_centred", ARCHIVE_F32, 0, t->edge_cosine_centred,
+               "the same after each dictionary's mean direction is subtracted", "cosine");
+  group_column(group, "edge_encoder_cosine", ARCHIVE_F32, 0, t->edge_encoder_cosine,
+               "encoder cosine", "cosine");
+  group_column(group, "edge_both", ARCHIVE_I64, 0, t->edge_both, "rows where both fire", "rows");
+  group_column(group, "edge_both_wide", ARCHIVE_I64, 0, t->edge_both_wide,
+               "the same where the parent counts among the top 2k of a row", "rows");
+  group_column(group, "edge_trials", ARCHIVE_F32, 0, t->edge_trials,
+               "effective trials behind edge_p: firings of one document are not independent",
+               "trials");
+  group_column(group, "edge_product", ARCHIVE_F64, 0, t->edge_product,
+               "sum of the products of both activations", "activation^2");
   group_column(group, "edge_p", ARCHIVE_F32, 0, t->edge_p,
                "P(parent fires | child fires); nan: insufficient evidence", "probability");
 }
@@ -181,12 +210,13 @@ static Status copy_level(const FamiliesRun *run, int64_t l, Copies *copies) {
   const VerdictTable *table =
       l > 0 ? &families_pair(run, run->of_level[l], level->below)->table : NULL;
   for (int64_t i = 0; i < own; ++i) {
-    const bool fires = level->commonest != NULL && level->firings[i] > 0;
-    copies->in_forest[l][i] = table != NULL && verdict_in_forest((ChildStatus)table->status[i]);
+    const bool fires = level->commonest != NULL && level->fired[i].narrow > 0;
+    copies->in_forest[l][i] =
+        table != NULL && level->counts[i] && verdict_in_forest((ChildStatus)table->status[i]);
     copies->root_level[l][i] = (uint8_t)level->roots[i].level; /* none: 255 */
     copies->root[l][i] = level->roots[i].id;
     copies->token_share[l][i] =
-        fires ? (double)level->commonest[i] / (double)level->firings[i] : NAN;
+        fires ? (double)level->commonest[i] / (double)level->fired[i].narrow : NAN;
   }
   return OK;
 }
@@ -208,7 +238,7 @@ static Status copy_families(const FamiliesRun *run, Copies *copies) {
   const int64_t own = shard_count(smallest->own);
   TRY(take_families(run, own, copies));
   for (int64_t i = 0; i < own; ++i) {
-    if (smallest->state[i] == DIRECTION_DEAD) {
+    if (!smallest->counts[i]) {
       continue;
     }
     const int64_t f = copies->count++;
@@ -268,6 +298,19 @@ static void describe_level(const FamiliesRun *run, const Copies *copies, int64_t
                "children in the primary forest", "latents");
   group_column(group, "in_degree", ARCHIVE_I64, 0, level->in_degree,
                "links from the next larger level", "edges");
+  group_column(group, "representative", ARCHIVE_U32, 0, level->representative,
+               "what stands for it: itself, or the near duplicate of lower id that it joins",
+               "latent");
+  group_column(group, "hole_share", ARCHIVE_F64, 0, level->hole_share,
+               "share of its activation on rows where an absorbed child fires; nan: no child",
+               "share");
+  group_column(group, "hamming", ARCHIVE_I64, 0, level->hamming,
+               "rows where either it or some forest child fires, not both; -1: no child", "rows");
+  if (level->chain_jaccard != NULL) {
+    group_column(group, "chain_jaccard", ARCHIVE_F64, 0, level->chain_jaccard,
+                 "overlap of its descendants two levels up, by way of the middle and directly",
+                 "share");
+  }
   group_column(group, "coverage", ARCHIVE_F64, 0, level->coverage,
                "share of its activation on rows where a forest child fires too; nan: no child",
                "share");
@@ -286,8 +329,12 @@ static void describe_families(const FamiliesRun *run, const Copies *copies, Grou
                "of them kept, with or without ?", "latents");
   group_column(group, "split", ARCHIVE_I64, levels, copies->sums[FAMILY_SPLIT],
                "of them split, with or without ?", "latents");
+  group_column(group, "absorbed", ARCHIVE_I64, levels, copies->sums[FAMILY_ABSORBED],
+               "of them absorbed", "latents");
   group_column(group, "open", ARCHIVE_I64, levels, copies->sums[FAMILY_OPEN],
                "of them with ?: too little evidence", "latents");
+  group_column(group, "attached", ARCHIVE_I64, levels, copies->sums[FAMILY_ATTACHED],
+               "ambiguous, composed and related features whose parent is in the family", "latents");
   group_column(group, "mass", ARCHIVE_F64, 0, copies->mass, "activation of the root, summed",
                "activation");
   group_column(group, "coverage", ARCHIVE_F64, 0, copies->coverage,
@@ -307,8 +354,7 @@ static void describe_replication(const FamiliesReplication *one, Group *group) {
 }
 
 /* Walk all groups, declaring (is_write false) or writing. */
-static Status each_group(const FamiliesRun *run, const Copies *copies, bool is_write,
-                         Archive *out) {
+static Status each_group(FamiliesRun *run, const Copies *copies, bool is_write, Archive *out) {
   Status (*const act)(const Group *, Archive *) = is_write ? group_write : group_add;
   Group group;
   for (int64_t p = 0; p < run->pair_count; ++p) {
@@ -328,153 +374,13 @@ static Status each_group(const FamiliesRun *run, const Copies *copies, bool is_w
     TRY(act(&group, out));
   }
   describe_families(run, copies, &group);
-  return act(&group, out);
-}
-
-static Status set_counts(Archive *out, const char *group, const int64_t *count, int statuses,
-                         bool is_child) {
-  char key[64];
-  for (int s = 1; s < statuses; ++s) {
-    snprintf(key, sizeof key, "count_%s",
-             is_child ? verdict_child_name((ChildStatus)s) : verdict_parent_name((ParentStatus)s));
-    TRY(archive_set_integer(out, group, key, count[s]));
-  }
-  return OK;
-}
-
-static double share(int64_t part, int64_t whole) {
-  return whole > 0 ? (double)part / (double)whole : NAN;
-}
-
-static Status set_pair(const FamiliesPair *pair, Archive *out) {
-  const char *group = pair->group;
-  TRY(set_counts(out, group, pair->count, CHILD_STATUSES, true));
-  TRY(archive_set_real(out, group, "link", pair->rules.link));
-  TRY(archive_set_real(out, group, "null_median", pair->null_median));
-  TRY(archive_set_real(out, group, "null_999", pair->null_999));
-  TRY(archive_set_real(out, group, "median_best", pair->median_best));
-  TRY(archive_set_integer(out, group, "children", pair->children));
-  TRY(archive_set_integer(out, group, "alive", pair->alive));
-  TRY(archive_set_integer(out, group, "linked", pair->linked));
-  TRY(archive_set_integer(out, group, "enough", pair->enough));
-  TRY(archive_set_integer(out, group, "forest_edges", pair->forest_edges));
-  TRY(archive_set_real(out, group, "merge_rate", share(pair->merged, pair->children)));
-  TRY(archive_set_real(out, group, "skip_rate", share(pair->skipped, pair->children)));
-  TRY(archive_set_real(out, group, "mean_p", pair->mean_p));
-  TRY(archive_set_real(out, group, "mean_p_all", pair->mean_p_all));
-  TRY(archive_set_real(out, group, "mean_lift", pair->mean_lift));
-  if (pair->has_chain) {
-    TRY(archive_set_real(out, group, "tc_1", pair->tc_1));
-    TRY(archive_set_real(out, group, "tc_5", pair->tc_5));
-  }
-  return OK;
-}
-
-static Status set_level(const FamiliesDictionary *level, Archive *out) {
-  char group[FAMILIES_NAME];
-  snprintf(group, sizeof group, "/dictionary/%.200s", level->settings->name);
-  TRY(set_counts(out, group, level->count, PARENT_STATUSES, false));
-  TRY(archive_set_real(out, group, "share_30", level->share_30));
-  TRY(archive_set_real(out, group, "median_best", level->median_best));
-  TRY(archive_set_real(out, group, "null_median", level->null_median));
-  TRY(archive_set_integer(out, group, "too_little_text", level->is_too_little));
-  return archive_set_integer(out, group, "undertrained", level->is_undertrained);
-}
-
-static Status set_replication(const FamiliesReplication *one, Archive *out) {
-  TRY(archive_set_text(out, one->name, "level", one->level->settings->name));
-  TRY(archive_set_integer(out, one->name, "parents", one->found.parents));
-  TRY(archive_set_real(out, one->name, "correlation", one->found.correlation));
-  TRY(archive_set_real(out, one->name, "split_again", one->found.split_again));
-  return archive_set_real(out, one->name, "split_any", one->found.split_any);
-}
-
-/* The names of a list of codes, separated by spaces; "-" for no name. */
-static Status set_names(Archive *out, Team *team, const char *key, int count,
-                        const char *(*name)(int)) {
-  Text text = {0};
-  Status status = OK;
-  for (int i = 0; status == OK && i < count; ++i) {
-    const char *word = name(i)[0] != '\0' ? name(i) : "-";
-    status = text_printf(&text, i > 0 ? " %s" : "%s", word);
-  }
-  status = team_agree(team, status);
-  if (status == OK) {
-    status = archive_set_text(out, "/", key, text_chars(&text));
-  }
-  text_clear(&text);
-  return status;
-}
-
-static const char *child_name(int code) {
-  return verdict_child_name((ChildStatus)code);
-}
-
-static const char *parent_name(int code) {
-  return verdict_parent_name((ParentStatus)code);
-}
-
-static const char *flag_name(int code) {
-  return verdict_flag_name((VerdictFlag)code);
-}
-
-static const char *evidence_name(int code) {
-  static const char *const NAMES[] = {"open", "no", "yes"};
-  return NAMES[code];
-}
-
-static Status set_levels(const FamiliesRun *run, Archive *out) {
-  Text text = {0};
-  Status status = OK;
-  for (int64_t l = 0; status == OK && l < run->levels; ++l) {
-    status = text_printf(&text, l > 0 ? " %s" : "%s",
-                         run->dictionaries[run->of_level[l]].settings->name);
-  }
-  status = team_agree(run->team, status);
-  if (status == OK) {
-    status = archive_set_text(out, "/", "levels", text_chars(&text));
-  }
-  text_clear(&text);
-  return status;
-}
-
-/* Trees of more than one feature. */
-static int64_t count_families(FamiliesRun *run) {
-  const int64_t own = shard_count(run->dictionaries[run->of_level[0]].own);
-  int64_t grown = 0;
-  for (int64_t i = 0; i < own; ++i) {
-    grown += run->sums[FAMILY_SIZE][own + i] > 0;
-  }
-  exchange_sum(run->team, &grown, 1);
-  return grown;
-}
-
-static Status set_attributes(FamiliesRun *run, Archive *out, const Stamp *stamp) {
-  char text[17];
-  TRY(archive_note_text(out, "/", "stamp", stamp_text(stamp, text)));
-  TRY(set_levels(run, out));
-  TRY(set_names(out, run->team, "child_statuses", CHILD_STATUSES, child_name));
-  TRY(set_names(out, run->team, "parent_statuses", PARENT_STATUSES, parent_name));
-  TRY(set_names(out, run->team, "flags", VERDICT_FLAGS, flag_name));
-  TRY(set_names(out, run->team, "evidence", 3, evidence_name));
-  TRY(archive_set_integer(out, "/", "rows", run->rows));
-  TRY(archive_set_integer(out, "/", "documents", run->documents));
-  TRY(archive_set_integer(out, "/", "families", count_families(run)));
-  for (int64_t p = 0; p < run->pair_count; ++p) {
-    TRY(set_pair(&run->pairs[p], out));
-  }
-  for (int64_t l = 0; l < run->levels; ++l) {
-    TRY(set_level(&run->dictionaries[run->of_level[l]], out));
-  }
-  for (int64_t r = 0; r < run->replication_count; ++r) {
-    TRY(set_replication(&run->replications[r], out));
-  }
-  return OK;
+  TRY(act(&group, out));
+  return is_write ? families_write_figures(run, out) : families_add_figures(run, out);
 }
 
 static Status fill(FamiliesRun *run, const Copies *copies, const Stamp *stamp, Archive *out) {
   TRY(each_group(run, copies, false, out));
-  TRY(set_attributes(run, out, stamp));
+  TRY(families_set_attributes(run, out, stamp));
   TRY(archive_begin(out));
   return each_group(run, copies, true, out);
 }

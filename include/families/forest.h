@@ -4,10 +4,11 @@
 #include <stdint.h>
 
 #include "lookup.h"
-#include "verdict.h"
+#include "verdict_table.h"
 
 /** The primary forest: one edge from every kept, split or absorbed child to its parent in the next
- *  smaller level. Each feature that is not dead is in exactly one tree. */
+ *  smaller level. Each feature that is not dead is in exactly one tree; a near duplicate is in that of
+ *  its representative, and not counted. */
 
 /** The forest children of this rank's parents, in ascending order under each parent. */
 typedef struct ForestChildren {
@@ -17,7 +18,7 @@ typedef struct ForestChildren {
   uint8_t *status; /* [children] ChildStatus */
 } ForestChildren;
 
-/** Invert a pair's table.
+/** Invert a pair's table; near duplicates are nobody's children.
  *  ranks   collective
  *  children, parents  in  of the whole dictionaries
  *  fails   ERR_MEMORY; forest_clear() is safe after it */
@@ -26,10 +27,10 @@ Status forest_children(Team *team, int64_t children, int64_t parents, const Verd
 /** ranks local; safe on a zeroed struct */
 void forest_clear(ForestChildren *children);
 
-/** Kept and split children (with or without `?`) of own parent `parent`, and of all kinds.
+/** Kept, split (with or without `?`) and absorbed children of own parent `parent`, and all of them.
  *  ranks   local */
 typedef struct ForestCounts {
-  int64_t all, kept, split;
+  int64_t all, kept, split, absorbed;
 } ForestCounts;
 ForestCounts forest_counts(const ForestChildren *children, int64_t parent);
 
@@ -52,6 +53,14 @@ void forest_plant(Shard own, const uint8_t *state, uint32_t level, ForestRoot *r
  *  roots   in/out  [own children] of forest_plant(); features with an edge take their parent's root
  *  fails   ERR_MEMORY */
 Status forest_grow(Team *team, int64_t parents, const ForestRoot *below, const VerdictTable *table,
+                   ForestRoot *roots) MUST_USE;
+
+/** Near duplicates get the roots of their representatives. After forest_plant() or forest_grow().
+ *  ranks   collective
+ *  latents in      features of the level
+ *  representative  in  [own] of duplicates_collapse()
+ *  fails   ERR_MEMORY */
+Status forest_join(Team *team, int64_t latents, const uint32_t *representative,
                    ForestRoot *roots) MUST_USE;
 
 /** Does the best parent's best parent agree with the direct one, through a middle dictionary?

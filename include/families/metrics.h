@@ -35,10 +35,11 @@ double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t c
 int64_t metrics_commonest(uint32_t *tokens, int64_t count);
 
 /** Bitmap of rows: how many rows lie in at least one of several lists.
- *  metrics_mark sets the rows of a list and returns how many were new; metrics_unmark clears them.
+ *  metrics_mark sets the rows of a list and returns how many were new; metrics_unmark clears rows.
  *  ranks   local
- *  bits    in/out  [(rows + 63) / 64] */
-int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count);
+ *  bits    in/out  [(rows + 63) / 64]
+ *  fresh   out     the new rows, room for `count` */
+int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count, uint32_t *fresh);
 void metrics_unmark(uint64_t *bits, const uint32_t *row, int64_t count);
 
 /** Bins of equally many features by firing rate, rarest first: cut by (firings, id), over all ranks.

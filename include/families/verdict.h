@@ -73,68 +73,72 @@ bool verdict_is_open(ChildStatus status);
 #define VERDICT_ENCODER_SPLIT 0.3
 #define VERDICT_RELATED_P 0.25
 #define VERDICT_DENSE 0.1
+#define VERDICT_COMPOSED_GAIN 0.2    /* R2_4 over the best parent's */
+#define VERDICT_COMPOSED_WEIGHT 0.3  /* of both parents */
+#define VERDICT_COMPOSED_COSINE 0.5  /* between the parents, below */
+#define VERDICT_ABSORBED_P 0.15      /* P(kept sibling | child), at most */
+#define VERDICT_ABSORBED_ENCODER 0.2 /* encoder cosine with it, below */
+#define VERDICT_LIKE_CORRELATION 0.7 /* of the activations, with a feature of the twin */
 
 typedef struct VerdictRules {
-  double link;   /* tau_link, already raised to the null */
   double strong; /* tau_strong */
   double margin; /* margin_min */
+  double r2_cut; /* already raised to the null */
   EvidenceRules evidence;
 } VerdictRules;
 
-/** tau_link: `least`, or the null's 99.9 % rounded up to 0.001 if that is more.
+/** tau_link, r2_cut: `least`, or the null's 99.9 % rounded up to 0.001 if that is more.
  *  ranks   local */
-double verdict_link(double least, double null_999);
+double verdict_cut(double least, double null_999);
 
-/** One candidate parent of a child, in descending cosine. */
+/** One candidate parent of a child; it stands for its near duplicates. */
 typedef struct VerdictCandidate {
   uint32_t parent;
+  bool is_suggested; /* among the candidates by activation */
   float cosine, cosine_centred, encoder_cosine;
   EvidenceShare narrow, wide;
   EvidenceVerdict evidence;
 } VerdictCandidate;
 
-/** The status of one child, and its parent pi(c) as an index into the candidates (-1: none).
- *  ranks   local
- *  count   in      candidates, best first; may be 0
- *  mutual  in      is the child the best child of candidate 0? */
-ChildStatus verdict_child(const VerdictCandidate *candidates, int64_t count, DirectionState state,
-                          bool mutual, const VerdictRules *rules, int64_t *chosen);
+/** What is known of one child. */
+typedef struct VerdictChild {
+  DirectionState state;
+  int64_t fired;
+  const VerdictCandidate *candidates; /* [count] */
+  int64_t near;                       /* those found by cosine come first, by descending cosine */
+  int64_t count;                      /* with those found by activation alone */
+  bool mutual;                        /* is it the best child of candidate 0? */
+  /* span fit; nan: unknown */
+  double r2;
+  double weight;          /* of the second heaviest parent */
+  double span_cosine;     /* of the two heaviest */
+  int64_t span_parent[2]; /* the two, as candidates; -1: none */
+} VerdictChild;
+
+/** The status of one child at tau_link = `link`, and its parent pi(c) as
+ *  an index into the candidates (-1: none). `absorbed` and `novel` need more than the pair: they come
+ *  out as what else they would be, and as `unmatched`.
+ *  ranks   local */
+ChildStatus verdict_child(const VerdictChild *child, const VerdictRules *rules, double link,
+                          int64_t *chosen);
+
+/** The first candidate with evidence `yes` within the margin of the best, -1 for none: pi(c) of a child
+ *  that may be absorbed is this one or none, whatever the link.
+ *  ranks   local */
+int64_t verdict_convinced(const VerdictChild *child, const VerdictRules *rules);
+/** Is a kept sibling's hole filled by the child? For a child with pi(c) = verdict_convinced(), not kept,
+ *  at or above the link, whose parent has a kept child.
+ *  share   in      P(kept sibling | child), by rows where it fires
+ *  encoder in      encoder cosine of the two
+ *  ranks   local */
+bool verdict_absorbs(const EvidenceShare *share, double encoder);
+/** Would an unmatched child be novel if a twin has a like feature?
+ *  ranks   local */
+bool verdict_is_new(const VerdictChild *child, const VerdictRules *rules);
 
 /** ranks   local
  *  kept, split   in  forest children, with or without `?`
  *  is_linked     in  has it an edge of the DAG from any larger level? */
 ParentStatus verdict_parent(DirectionState state, int64_t kept, int64_t split, bool is_linked);
-
-/** The children of one pair of dictionaries that this rank owns: columns of families.h5. */
-typedef struct VerdictTable {
-  int64_t count; /* own children; every column has as many items */
-  uint8_t *status, *flags, *evidence;
-  uint32_t *parent, *first_parent;                 /* pi(c), p1(c); LOOKUP_NONE: none */
-  float *cosine, *cosine_centred, *encoder_cosine; /* of pi(c), nan: none */
-  int64_t *both, *documents;
-  float *p, *p_low, *p_high, *p_wide, *p_child, *lift; /* nan: insufficient evidence */
-  int64_t *edge_start;                                 /* [count + 1] */
-  int64_t edges;                                       /* of the DAG, in all own children */
-  uint32_t *edge_parent;                               /* [edges] */
-  float *edge_cosine, *edge_p;
-} VerdictTable;
-
-/** What the verdicts of a pair rest on, for the own children. */
-typedef struct VerdictInput {
-  const Evidence *evidence;                              /* holds the candidates */
-  const float *cosine, *cosine_centred, *encoder_cosine; /* [own, candidates] */
-  const int64_t *parent_narrow, *parent_wide; /* [own, candidates] of evidence_of_parents() */
-  const uint8_t *state;                       /* [own] DirectionState */
-  const uint32_t *best_child;                 /* [own] the best child of p1(c) */
-  int64_t first;                              /* id of the first own child */
-} VerdictInput;
-
-/** Fill a table. Sets the flag `dense`; the others need other pairs.
- *  ranks   local
- *  fails   ERR_MEMORY; verdict_clear() is safe after it */
-Status verdict_table(VerdictTable *table, const VerdictInput *input,
-                     const VerdictRules *rules) MUST_USE;
-/** ranks local; safe on a zeroed struct */
-void verdict_clear(VerdictTable *table);
 
 #endif

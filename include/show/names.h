@@ -15,6 +15,7 @@ typedef struct Names Names;
 /** Read labels.csv: dictionary, feature, label; a heading line is optional, the last of several
  *  labels of one feature counts, dictionaries that the run does not have are passed over.
  *  ranks   collective
+ *  atlas   in      looked at: team, and the dictionaries' names and latents
  *  path    in      "" for none
  *  fails   ERR_MISSING, ERR_FORMAT (with file:line), ERR_MEMORY */
 Status names_open(Names **out, const Atlas *atlas, const char *path) MUST_USE;
@@ -32,6 +33,11 @@ Status names_label(const Names *names, const Atlas *atlas, int dictionary, int64
 /** The same of a feature that was not looked up yet. */
 Status names_of(const Names *names, const Atlas *atlas, int dictionary, int64_t id, Text *out,
                 bool *is_automatic) MUST_USE;
+/** Append the label that the user gave a feature, if there is one.
+ *  ranks   local
+ *  is_there out */
+Status names_given(const Names *names, int dictionary, int64_t id, Text *out,
+                   bool *is_there) MUST_USE;
 /** Append a token as a word of a label: without white space around it, bytes that are no text as
  *  <E4 B8>, white space alone as a sign. */
 Status names_word(const Atlas *atlas, uint32_t token, Text *out) MUST_USE;

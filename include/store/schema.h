@@ -76,42 +76,75 @@
  *    /self/N/id, /self/N/cosine [M, K]            nearest features of the same dictionary, without the feature itself;
  *                                                 absent for the largest level and its controls where
  *                                                 compare.self_largest is false
- *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h
+ *  families.h5              statuses, evidence and the forest; the codes are those of verdict.h. Near duplicates have
+ *                           the statuses of what they stand for, carry the flag `duplicate`, and are in no count
  *    attributes: stamp, levels, child_statuses, parent_statuses, flags, evidence (names separated
  *                by spaces, in the order of their codes, "-" for no status; flags are bits), rows,
- *                documents, families (trees of more than one feature)
+ *                documents, families (trees of more than one feature), warnings (lines; what the figures
+ *                depend on), activations, neighbours (content checksums), seed
+ *    /sweep/threshold [41] f64                0.40, 0.41 .. 0.80: link thresholds at which everything is counted
+ *    /sweep/families [41] i64                 families of more than one feature
  *    /pair/C/P            every compared pair (controls as children too), by child:
  *      status [Mc] u8, flags [Mc] u8            relative to P
  *      parent [Mc] u32                          pi(c) (4294967295: none)
- *      parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32
+ *      best_cosine, second_cosine [Mc] f32      of the raw ranking, near duplicates as one (nan: none)
+ *      parent_cosine, parent_cosine_centred, parent_encoder_cosine [Mc] f32   with pi(c)
  *      both [Mc] i64, documents [Mc] i64        rows where c and pi(c) fire; documents of c
  *      p, p_low, p_high [Mc] f32                P(parent | child) and its 95 % interval (nan:
  *                                               insufficient evidence)
  *      p_wide [Mc] f32                          the same with the parent among its top 2k
- *      p_child [Mc] f32, lift [Mc] f32          P(child | parent), lift
+ *      p_child [Mc] f32, lift [Mc] f32          P(child | parent), lift (P(child | parent) n_p / n_c is p)
+ *      jaccard [Mc] f32                         rows where both fire / rows where either does
+ *      masked_cosine [Mc] f32                   of the activations over the rows where the child fires
+ *      matched_rank [Mc] u8, matched_p [Mc] f32 place of P among 16 other parents as frequent as pi(c) (1 best;
+ *                                               0: not asked: no link, or too little evidence); their mean P
  *      evidence [Mc] u8                         0 open, 1 no, 2 yes
- *      edge_start [Mc + 1] i64, edge_parent [edges] u32, edge_cosine, edge_p [edges] f32
- *                                               the DAG: parents at or above the link, best first
- *                                               (of those in neighbours.h5)
- *      attributes: link, null_median, null_999, median_best, count_STATUS, children (not dead),
- *                  alive, linked (children with an edge), merge_rate, skip_rate (of `children`),
- *                  enough (linked children with enough evidence), mean_p, mean_lift (of those, with
- *                  pi(c)), mean_p_all (all children with enough evidence), forest_edges; where C
- *                  has two smaller levels and P is the next: tc_1, tc_5 (the best parent's best
- *                  parent, or one of the best five's, is the direct one)
+ *      edge_start [Mc + 1] i64                  the DAG: parents at or above the link, best first (of
+ *                                               those in neighbours.h5, near duplicates as one)
+ *      edge_parent [edges] u32, edge_cosine, edge_cosine_centred, edge_encoder_cosine [edges] f32,
+ *      edge_both, edge_both_wide [edges] i64 (common rows; parent among its top 2k), edge_p [edges] f32,
+ *      edge_trials [edges] f32 (effective trials behind it), edge_product [edges] f64 (sum of f_c f_p)
+ *      sweep_status [41, statuses] i64, sweep_linked, sweep_merged [41] i64   children at each threshold: of each
+ *                                               status, with a link, with two
+ *      sweep_null, sweep_false_share [41] f64   links that as many null children have; / sweep_linked
+ *      margin_histogram [100] i64               children by best cosine - second one (else the last stored), bins of
+ *                                               0.01
+ *      novelty [3, 40] i64                      alive, novel, unreplicated children by log2 of their firings
+ *      attributes: link, r2_cut, strong, margin, p_min, lift_min, firings_min, documents_min; null_median,
+ *                  null_999, r2_null_999 with _low and _high, median_best, certified, centred_differs of
+ *                  neighbours.h5; count_STATUS; children (not dead), alive, duplicates, linked (children with an
+ *                  edge), link_rate, merge_rate, skip_rate (of `children`), enough (linked children with enough
+ *                  evidence); mean_p, mean_lift, mean_p_child, mean_jaccard, mean_masked_cosine (of those, with
+ *                  pi(c)), mean_p_all (all children with enough evidence); matched_own_p, matched_other_p,
+ *                  matched_first (of children with a rank: mean P, that of the others, share with rank 1);
+ *                  forest_edges; crowded_parents (that proposed no duplicates); where C has two smaller levels
+ *                  and P is the next: tc_1, tc_5 (the best parent's best parent, or one of the best five's, is the
+ *                  direct one), tc_chance (two stored parents by lot agree), chain_jaccard (mean)
  *    /dictionary/N        levels only, by feature:
  *      parent_status [M] u8, flags [M] u8       as a parent; all flags of the feature
- *      in_forest [M] u8                         1: its edge to pi(c) is in the forest
+ *      representative [M] u32                   itself, or the near duplicate of lower id that it joins
+ *      in_forest [M] u8                         1: its edge to pi(c) is in the forest (a duplicate has none)
  *      root_level [M] u8, root [M] u32          index into `levels` of / (255: dead)
  *      forest_children [M] i64, in_degree [M] i64   in_degree: DAG edges from the next larger level
  *      coverage [M] f64                         share of its activation on rows where a forest child
  *                                               fires too (nan: no forest child)
+ *      hole_share [M] f64, hamming [M] i64      share of it where an absorbed child fires; rows where either it or
+ *                                               some forest child fires, not both (-1: no child)
+ *      chain_jaccard [M] f64                    overlap of its descendants two levels up by way of the middle and
+ *                                               directly (where there are two larger levels; nan: none)
  *      token_share [M] f64                      of its firings, on its most frequent token
- *      attributes: count_STATUS (parent statuses), share_30, median_best, null_median (relative to
- *                  the next smaller level), too_little_text, undertrained (0/1)
+ *      sweep_status [41, statuses] i64          features of each parent status at each threshold
+ *      attributes: share_30, l0, architecture, median_best, null_median (relative to the next smaller level),
+ *                  too_little_text, undertrained (0/1), duplicates, mass_in_families (share of its activation in
+ *                  trees rooted in the smallest level), novel_groups (trees of several features rooted in novel or
+ *                  unmatched ones), codes, dictionary (content checksums); all but the largest: count_STATUS
+ *                  (parent statuses), parents_with_children, children_mean, _median, _p90, _p99, _most,
+ *                  _dispersion (variance / mean), _top_share (under the top 1 % of parents), covered_mass,
+ *                  hole_mass (shares of its activation), holes (parents with one), mean_hamming
  *    /family              trees rooted in the smallest level, also those of one feature:
  *      root [F] u32, size [F, levels] i64       features of each level
- *      kept, split, open [F, levels] i64        of these: kept, split (with or without `?`); with `?`
+ *      kept, split, absorbed, open [F, levels] i64   of these: kept, split (with or without `?`); with `?`
+ *      attached [F, levels] i64                 ambiguous, composed and related features whose pi(c) is in the tree
  *      mass [F] f64, coverage [F] f64           of the root: activation sum, coverage
  *      purity [F] f64                           metrics.h
  *      replicated [F] u8                        1: one of its features splits in a twin too; 0: none
@@ -119,16 +152,18 @@
  *    /replication/T/P     twin T, by feature of the level P:
  *      children [Mp, 2] i64                     forest children in the level that T is a twin of,
  *                                               and in T
- *      attributes: level (that T is a twin of), parents (not dead), correlation, split_again (of the
+ *      sweep [41, 4] f64                        correlation, correlation_within, split_again, split_any
+ *      attributes: level (that T is a twin of), parents (neither dead nor duplicates), correlation,
+ *                  correlation_within (16 bins of the parents' firing rate), split_again (of the
  *                  parents with >= 2 children in the level: share that has in T too), split_any
- *                  (share of all parents with >= 2 children in T)
+ *                  (share of all parents with >= 2 children in T), link_rate, twin_link_rate (of children)
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
 #define SCHEMA_DICTIONARY "dictionary 1"
 #define SCHEMA_CHECKPOINT "checkpoint 1"
 #define SCHEMA_CODES "codes 1"
 #define SCHEMA_NEIGHBOURS "neighbours 2"
-#define SCHEMA_FAMILIES "families 1"
+#define SCHEMA_FAMILIES "families 2"
 
 /** "No entry" in u32 id datasets. */
 #define SCHEMA_NO_ID 4294967295u

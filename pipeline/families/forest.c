@@ -1,5 +1,7 @@
 #include "forest.h"
 
+#include <string.h>
+
 #include "memory.h"
 
 /* A forest edge on its way to the parent's rank. */
@@ -12,7 +14,7 @@ static Status list_edges(const VerdictTable *table, int64_t first, Edge **edges,
   TRY(MEMORY_NEW(edges, table->count, "forest edges"));
   TRY(MEMORY_NEW(to, table->count, "parents of forest edges"));
   for (int64_t i = 0; i < table->count; ++i) {
-    if (verdict_in_forest(table->status[i])) {
+    if (verdict_in_forest(table->status[i]) && !verdict_is_duplicate(table, i)) {
       (*to)[*count] = table->parent[i];
       (*edges)[(*count)++] = (Edge){(uint32_t)(first + i), table->parent[i], table->status[i]};
     }
@@ -77,6 +79,7 @@ ForestCounts forest_counts(const ForestChildren *children, int64_t parent) {
     ++counts.all;
     counts.kept += verdict_is_kept(children->status[e]);
     counts.split += verdict_is_split(children->status[e]);
+    counts.absorbed += children->status[e] == CHILD_ABSORBED;
   }
   return counts;
 }
@@ -98,6 +101,32 @@ Status forest_grow(Team *team, int64_t parents, const ForestRoot *below, const V
   const Status status =
       lookup_items(team, parents, below, sizeof *below, wanted, table->count, roots);
   MEMORY_FREE(wanted);
+  return status;
+}
+
+Status forest_join(Team *team, int64_t latents, const uint32_t *representative, ForestRoot *roots) {
+  const Shard own = lookup_own(team, latents);
+  uint32_t *wanted = NULL;
+  ForestRoot *joined = NULL;
+  Status status = MEMORY_NEW(&wanted, shard_count(own), "representatives");
+  if (status == OK) {
+    status = MEMORY_NEW(&joined, shard_count(own), "roots of representatives");
+  }
+  status = team_agree(team, status);
+  ASSERT(status != OK || (wanted != NULL && joined != NULL));
+  for (int64_t i = 0; status == OK && i < shard_count(own); ++i) {
+    const bool is_own = (int64_t)representative[i] == own.first + i;
+    wanted[i] = is_own ? LOOKUP_NONE : representative[i];
+    joined[i] = roots[i];
+  }
+  if (status == OK) {
+    status = lookup_items(team, latents, roots, sizeof *roots, wanted, shard_count(own), joined);
+  }
+  if (status == OK && shard_count(own) > 0) {
+    memcpy(roots, joined, (size_t)shard_count(own) * sizeof *roots);
+  }
+  MEMORY_FREE(wanted);
+  MEMORY_FREE(joined);
   return status;
 }
 

@@ -54,14 +54,16 @@ double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t c
   return all > 0 ? covered / all : NAN;
 }
 
-int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count) {
-  int64_t fresh = 0;
+int64_t metrics_mark(uint64_t *bits, const uint32_t *row, int64_t count, uint32_t *fresh) {
+  int64_t found = 0;
   for (int64_t i = 0; i < count; ++i) {
     const uint64_t bit = (uint64_t)1 << (row[i] % 64);
-    fresh += (bits[row[i] / 64] & bit) == 0;
-    bits[row[i] / 64] |= bit;
+    if ((bits[row[i] / 64] & bit) == 0) {
+      bits[row[i] / 64] |= bit;
+      fresh[found++] = row[i];
+    }
   }
-  return fresh;
+  return found;
 }
 
 void metrics_unmark(uint64_t *bits, const uint32_t *row, int64_t count) {

@@ -278,6 +278,16 @@ static Status append_automatic(const Atlas *atlas, const uint32_t *tokens, Text 
   return status;
 }
 
+static Status append_given(const Names *names, const Entry *entry, Text *out) {
+  return glyph_append_line(out, names->bytes.bytes + entry->start, entry->length);
+}
+
+Status names_given(const Names *names, int dictionary, int64_t id, Text *out, bool *is_there) {
+  const Entry *entry = find(names, dictionary, id);
+  *is_there = entry != NULL;
+  return entry != NULL ? append_given(names, entry, out) : OK;
+}
+
 Status names_label(const Names *names, const Atlas *atlas, int dictionary, int64_t id,
                    const uint32_t *label_token, Text *out, bool *is_automatic) {
   const Entry *entry = find(names, dictionary, id);
@@ -287,7 +297,7 @@ Status names_label(const Names *names, const Atlas *atlas, int dictionary, int64
   if (entry == NULL) {
     return append_automatic(atlas, label_token, out);
   }
-  return glyph_append_line(out, names->bytes.bytes + entry->start, entry->length);
+  return append_given(names, entry, out);
 }
 
 Status names_of(const Names *names, const Atlas *atlas, int dictionary, int64_t id, Text *out,

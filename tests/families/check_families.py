@@ -10,7 +10,7 @@ import pandas as pd
 
 NAMES = ["small", "middle", "large"]
 PAIRS = [("middle", "small"), ("large", "small"), ("large", "middle"), ("middle-b", "middle"), ("middle-b", "small")]
-FOREST = ["kept", "kept?", "split", "split?"]
+FOREST = ["kept", "kept?", "split", "split?", "absorbed"]
 folder = pathlib.Path(sys.argv[1])
 families = h5py.File(folder / "families.h5")
 codes = {name: h5py.File(folder / f"codes/{name}.h5") for name in NAMES + ["middle-b"]}
@@ -64,6 +64,9 @@ def check_evidence(child, parent, on, wide):
     check(f"{child}/{parent}: P", close(pair["p"][:][known], share))
     check(f"{child}/{parent}: P among 2k", close(pair["p_wide"][:][known], p_wide))
     check(f"{child}/{parent}: lift", close(pair["lift"][:][known], lift))
+    with np.errstate(all="ignore"):
+        jaccard = np.where(enough & (p.sum(0) > 0), both / (n + p.sum(0) - both), np.nan)
+    check(f"{child}/{parent}: overlap", close(pair["jaccard"][:][known], jaccard))
     low, high = pair["p_low"][:][known], pair["p_high"][:][known]
     check("intervals hold P", ((low <= share + 1e-6) & (share <= high + 1e-6))[enough].all())
     for i, name in enumerate(statuses):
@@ -72,11 +75,87 @@ def check_evidence(child, parent, on, wide):
 
 
 def check_truth(features):
+    """planted.c knows nothing of novel features: check_novel() does."""
     truth = pd.read_csv(folder / "truth.csv")
     both = features.merge(truth, on=["dictionary", "feature"], suffixes=("", "_true"))
+    both["child_status"] = both.child_status.replace("novel", "unmatched")
     check("98 % of the planted statuses", (both.child_status == both.child_status_true).mean() >= 0.98)
     tree = both[both.child_status_true.isin(FOREST) & (both.child_status == both.child_status_true)]
     check("parents of the planted trees", (tree.parent == tree.parent_true).all())
+
+
+def activations_of(name):
+    """Dense activations [rows, latents] of the active entries."""
+    start, active = codes[name]["row_start"][:], codes[name]["active"][:] > 0
+    row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    dense = np.zeros((len(start) - 1, len(codes[name]["firings"])), np.float32)
+    dense[row[active], codes[name]["id"][:][active]] = codes[name]["value"][:][active]
+    return dense
+
+
+def check_novel(features):
+    """Novel or unreplicated: is there a like feature in the twin, by cosine or by correlation?"""
+    rows = {name: h5py.File(folder / f"dictionaries/{name}.h5")["w_dec"][:] for name in ("middle", "middle-b")}
+    cosine = (rows["middle"] @ rows["middle-b"].T).max(1)
+    a, b = activations_of("middle").astype(float), activations_of("middle-b").astype(float)
+    with np.errstate(all="ignore"):
+        a, b = ((x - x.mean(0)) / x.std(0) / np.sqrt(len(x)) for x in (a, b))
+    correlation = np.nan_to_num(a.T @ b).max(1)
+    part = features[features.dictionary == "middle"]
+    novel = (part.child_status == "novel").values
+    lone = part["flags"].fillna("").str.contains("unreplicated").values
+    like = (cosine >= 0.7) | (correlation >= 0.7)
+    check("there are novel features", novel.sum() > 20 and lone.sum() > 5)
+    check("novel features are in the twin", like[novel].all())
+    check("unreplicated ones are not", not like[lone].any())
+    check("only unmatched ones are", (part.child_status[lone] == "unmatched").all())
+    check("without a twin nothing is novel", (features[features.dictionary == "large"].child_status != "novel").all())
+
+
+def check_sweep():
+    """Counts at all thresholds against columns and against each other."""
+    threshold = families["sweep/threshold"][:]
+    check("thresholds", np.allclose(threshold, np.arange(40, 81) / 100))
+    for child, parent in PAIRS:
+        pair, near = families[f"pair/{child}/{parent}"], h5py.File(folder / "neighbours.h5")
+        alive = near[f"dictionary/{child}/state"][:] > 0
+        best, second = pair["best_cosine"][:].astype(float), pair["second_cosine"][:].astype(float)
+        linked = [(best[alive] >= t).sum() for t in threshold]
+        merged = [(second[alive] >= t).sum() for t in threshold]
+        check("linked", (pair["sweep_linked"][:] == linked).all())
+        check("merged", (pair["sweep_merged"][:] == merged).all())
+        status = pair["sweep_status"][:]
+        check("every child has a status at every threshold", (status.sum(1) == len(best)).all())
+        check("the link in force is 0.4", pair.attrs["link"] == 0.4)
+        counts = np.bincount(pair["status"][:], minlength=len(statuses))
+        check("the first step is the threshold in force", (status[0] == counts).all())
+        null = near[f"pair/{child}/{parent}/null_histogram"][:]
+        expected = np.array([null[40 + i:].sum() / null.sum() for i in range(41)]) * alive.sum()
+        check("null links", close(pair["sweep_null"][:], expected, 1e-12))
+        with np.errstate(all="ignore"):
+            check("false links", close(pair["sweep_false_share"][:], expected / linked, 1e-12))
+    small = families["dictionary/small"]
+    parents = np.bincount(small["parent_status"][:], minlength=9)
+    check("parents at the threshold in force", (small["sweep_status"][0] == parents).all())
+    grown = (small["forest_children"][:] > 0).sum()
+    check("families", families["sweep/families"][0] == grown == families.attrs["families"])
+
+
+def check_hamming(features, on):
+    group = families["dictionary/small"]
+    for root in range(64):
+        children = features[(features.dictionary == "middle") & (features.in_forest == 1) & (features.parent == root)]
+        either = on["middle"][:, children.feature.values].any(1) ^ on["small"][:, root]
+        check("hamming", group["hamming"][root] == (either.sum() if len(children) else -1))
+
+
+def check_matched():
+    """P among other parents of the same frequency: planted children prefer their own parents."""
+    pair = families["pair/middle/small"]
+    rank = pair["matched_rank"][:]
+    tied = rank[(pair["evidence"][:] == 2) & (rank > 0)]
+    check("their own parent comes first", len(tied) > 30 and (tied == 1).mean() > 0.9)
+    check("ranks", rank.max() <= 17)
 
 
 def check_tables(features):
@@ -211,6 +290,10 @@ def main():
     check_tables(features)
     check_skips()
     check_chains()
+    check_novel(features)
+    check_sweep()
+    check_hamming(features, on)
+    check_matched()
     check_families(features, on)
     check_replication(features)
     check_meanings()

@@ -36,11 +36,19 @@ check "statuses, evidence, forest and tables are right" $python "$here/check_fam
 check "80 columns" test -z "$(LC_ALL=C.UTF-8 grep -E '.{81}' first.out)"
 check "too little text is said" grep -q '^too little text: only 65 %' first.out
 check "undertrained is said" grep -q '^undertrained: .* large is 0.200' first.out
+check "families in the paper's form" grep -qE '^  small/[0-9]+ ".*" -> [0-9]+ in middle -> [0-9]+ in large' first.out
 for ranks in 2 3 4 8; do
   check "the same bytes at $ranks ranks" same $ranks
 done
 check "up to date" stage 2 families $yaml
 check "says so" grep -q "families.h5 is up to date" stage.err
+check "--top prints them all the same" test "$(stage 2 families --top 7 $yaml && grep -c '^  small/' stage.out)" = 7
+check "--top wants a number" fails 2 "--top x" --top x $yaml
+echo 'small,24,"San Francisco, the city"' >labels.csv
+check "labels of the user's" stage 2 families --force --top 50 $yaml report.labels=labels.csv
+check "in the list" grep -q 'small/24 "San Francisco, the city" -> ' stage.out
+check "in families.jsonl" grep -q '"small/24","label":"San Francisco, the city"' run/families.jsonl
+check "and without" stage 2 families --force $yaml
 rm run/families.csv
 check "a lost table is made again" stage 2 families $yaml
 check "the same as before" diff first.sums <(sums)
@@ -51,11 +59,21 @@ check "a link above 1 is refused" fails 3 "families.link" $yaml families.link=2
 check "no neighbours" missing neighbours.h5 compare
 check "no codes" missing codes/large.h5 encode
 check "no activations" missing activations.h5 harvest
+check "no dictionary" missing dictionaries/large.h5 "train or cleave-import"
 check "again" stage 2 families $yaml
 check "examples/read_families.py" $python "$CLEAVE_SOURCE/examples/read_families.py" run
 
 "$CLEAVE_BIN/write_planted" bare bare
 check "activations without text" stage 3 families bare/run.yaml
 check "runs of rows count as documents, and it is said" grep -q 'runs of 128 rows count' stage.err
-check "no tokens, no purity, no labels" test "$(grep -c ',,[01],[a-z ]*,$' bare/families.csv)" -gt 50
+check "levels of another sparsity and kind are warned of" grep -qE '^other (sparsity|kind): .*large' stage.out
+check "the warning stays" $python -c "
+import h5py
+assert b'other kind: small is topk, large is jumprelu' in h5py.File('bare/families.h5').attrs['warnings']"
+check "no tokens, no purity, no labels" test "$(grep -cE ',,[0-9.]*,[01],[a-z ]*,$' bare/families.csv)" -gt 50
+
+"$CLEAVE_BIN/write_planted" gate "middle fires 7 features a row, not 60: wrong layer?"
+check "an import that fails its gate is not judged" fails 12 "wrong layer" gate/run.yaml
+check "but with --force" stage 2 families --force gate/run.yaml
+check "and the sentence stays" grep -q "^middle fires 7 features a row" stage.out
 finish

@@ -27,17 +27,21 @@ static uint32_t parent_of(int64_t child) {
 static ChildStatus status_of(int64_t child) {
   static const ChildStatus STATUSES[] = {CHILD_SPLIT, CHILD_RELATED,    CHILD_KEPT_OPEN,
                                          CHILD_DEAD,  CHILD_SPLIT_OPEN, CHILD_UNSEEN,
-                                         CHILD_KEPT};
-  return STATUSES[child % 7];
+                                         CHILD_KEPT,  CHILD_ABSORBED};
+  return STATUSES[child % 8];
 }
 
 /* The part of a table that the forest looks at. */
 typedef struct Links {
   Shard own;
-  uint8_t status[CHILDREN], state[CHILDREN];
+  uint8_t status[CHILDREN], state[CHILDREN], flags[CHILDREN];
   uint32_t parent[CHILDREN];
   VerdictTable table;
 } Links;
+
+static bool is_duplicate(int64_t child) {
+  return child % 23 == 20;
+}
 
 static void links_fill(Links *links) {
   links->own = lookup_own(ranks(), CHILDREN);
@@ -47,10 +51,13 @@ static void links_fill(Links *links) {
     links->state[i] = status == CHILD_DEAD     ? DIRECTION_DEAD
                       : status == CHILD_UNSEEN ? DIRECTION_UNSEEN
                                                : DIRECTION_ALIVE;
+    links->flags[i] = is_duplicate(links->own.first + i) ? verdict_bit(FLAG_DUPLICATE) : 0;
     links->parent[i] = status == CHILD_DEAD ? LOOKUP_NONE : parent_of(links->own.first + i);
   }
-  links->table = (VerdictTable){
-      .count = shard_count(links->own), .status = links->status, .parent = links->parent};
+  links->table = (VerdictTable){.count = shard_count(links->own),
+                                .status = links->status,
+                                .flags = links->flags,
+                                .parent = links->parent};
 }
 
 static void test_lookups_fetch_what_is_meant(void) {
@@ -127,18 +134,19 @@ static void test_children_are_sorted_under_their_parents(void) {
   const Shard own = lookup_own(ranks(), PARENTS);
   CU_ASSERT(children.parents == shard_count(own));
   for (int64_t p = 0; p < children.parents; ++p) {
-    int64_t at = children.start[p], kept = 0, split = 0;
+    int64_t at = children.start[p], kept = 0, split = 0, absorbed = 0;
     for (int64_t c = 0; c < CHILDREN; ++c) {
-      if (parent_of(c) == own.first + p && verdict_in_forest(status_of(c))) {
+      if (parent_of(c) == own.first + p && verdict_in_forest(status_of(c)) && !is_duplicate(c)) {
         wrong += children.child[at] != c || children.status[at] != status_of(c);
         kept += verdict_is_kept(status_of(c));
         split += verdict_is_split(status_of(c));
+        absorbed += status_of(c) == CHILD_ABSORBED;
         ++at;
       }
     }
     const ForestCounts counts = forest_counts(&children, p);
     wrong += at != children.start[p + 1] || counts.kept != kept || counts.split != split ||
-             counts.all != kept + split;
+             counts.absorbed != absorbed || counts.all != kept + split + absorbed;
   }
   CU_ASSERT(wrong == 0);
   forest_clear(&children);
@@ -166,6 +174,23 @@ static void test_roots_follow_edges_down(void) {
       right = p % 2 == 0 ? (ForestRoot){0, p / 2} : (ForestRoot){1, p};
     }
     wrong += roots[i].level != right.level || roots[i].id != right.id;
+  }
+  CU_ASSERT(wrong == 0);
+}
+
+static void test_duplicates_stand_where_their_representatives_stand(void) {
+  const Shard own = lookup_own(ranks(), CHILDREN);
+  static ForestRoot roots[CHILDREN];
+  uint32_t representative[CHILDREN];
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < shard_count(own); ++i) {
+    const uint32_t id = (uint32_t)(own.first + i);
+    roots[i] = (ForestRoot){id % 3, id};
+    representative[i] = id % 5 == 4 ? id / 2 - id / 2 % 5 : id; /* a lower one, itself none */
+  }
+  CU_ASSERT(forest_join(ranks(), CHILDREN, representative, roots) == OK);
+  for (int64_t i = 0; i < shard_count(own); ++i) {
+    wrong += roots[i].id != representative[i] || roots[i].level != representative[i] % 3;
   }
   CU_ASSERT(wrong == 0);
 }
@@ -305,10 +330,10 @@ static void test_children_a_parent_equal_a_sorted_list(void) {
 static void test_rows_of_a_union_count_once(void) {
   const uint32_t first[] = {3, 64, 190}, second[] = {3, 65, 190, 191};
   uint64_t bits[3] = {0};
-  CU_ASSERT(metrics_mark(bits, first, 3) == 3);
-  CU_ASSERT(metrics_mark(bits, second, 4) == 2);
-  metrics_unmark(bits, first, 3);
-  metrics_unmark(bits, second, 4);
+  uint32_t fresh[7];
+  CU_ASSERT(metrics_mark(bits, first, 3, fresh) == 3);
+  CU_ASSERT(metrics_mark(bits, second, 4, fresh + 3) == 2 && fresh[3] == 65 && fresh[4] == 191);
+  metrics_unmark(bits, fresh, 5);
   CU_ASSERT(bits[0] == 0 && bits[1] == 0 && bits[2] == 0);
 }
 
@@ -373,6 +398,8 @@ static const CheckFact FACTS[] = {
     {"the largest value stays", test_the_largest_value_stays},
     {"children are sorted under their parents", test_children_are_sorted_under_their_parents},
     {"roots follow edges down", test_roots_follow_edges_down},
+    {"duplicates stand where their representatives stand",
+     test_duplicates_stand_where_their_representatives_stand},
     {"chains agree first, later or never", test_chains_agree_first_later_or_never},
     {"means have the same bits at any rank count", test_means_have_the_same_bits_at_any_rank_count},
     {"coverage is the share of activation on common rows",

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,9 +13,9 @@
 enum { MOST = 16, PIECE = 997 };
 
 static const VerdictRules RULES = {
-    .link = 0.4,
     .strong = 0.7,
     .margin = 0.05,
+    .r2_cut = 0.3,
     .evidence = {.p_min = 0.5, .lift_min = 3, .firings_min = 30, .documents_min = 10}};
 
 /* One analysis of the planted dictionaries by some ranks. */
@@ -111,6 +112,8 @@ typedef struct Lists {
   uint32_t *candidate, *best_child, *back;
   float *cosine, *back_cosine;
   int64_t *narrow, *wide;
+  uint8_t *suggested;
+  VerdictSpan *span;
 } Lists;
 
 static void lists_open(Lists *lists, const PlantedDictionary *child,
@@ -120,6 +123,8 @@ static void lists_open(Lists *lists, const PlantedDictionary *child,
   CU_ASSERT(MEMORY_NEW(&lists->cosine, cells, "cosines") == OK);
   CU_ASSERT(MEMORY_NEW(&lists->narrow, cells, "counts") == OK);
   CU_ASSERT(MEMORY_NEW(&lists->wide, cells, "counts") == OK);
+  CU_ASSERT(MEMORY_NEW(&lists->suggested, cells, "suggested") == OK);
+  CU_ASSERT(MEMORY_NEW(&lists->span, shard_count(own), "spans") == OK);
   CU_ASSERT(MEMORY_NEW(&lists->best_child, shard_count(own), "children") == OK);
   CU_ASSERT(MEMORY_NEW(&lists->back, parent->latents, "children") == OK);
   CU_ASSERT(MEMORY_NEW(&lists->back_cosine, parent->latents, "cosines") == OK);
@@ -130,6 +135,7 @@ static void lists_open(Lists *lists, const PlantedDictionary *child,
   for (int64_t i = 0; i < shard_count(own); ++i) {
     const uint32_t best = lists->candidate[i * MOST];
     lists->best_child[i] = best == LOOKUP_NONE ? LOOKUP_NONE : lists->back[best];
+    lists->span[i] = (VerdictSpan){NAN, {LOOKUP_NONE, LOOKUP_NONE}, {0, 0}, NAN};
   }
 }
 
@@ -138,6 +144,8 @@ static void lists_close(Lists *lists) {
   MEMORY_FREE(lists->cosine);
   MEMORY_FREE(lists->narrow);
   MEMORY_FREE(lists->wide);
+  MEMORY_FREE(lists->suggested);
+  MEMORY_FREE(lists->span);
   MEMORY_FREE(lists->best_child);
   MEMORY_FREE(lists->back);
   MEMORY_FREE(lists->back_cosine);
@@ -173,15 +181,20 @@ static void judge_pair(Analysis *analysis, int pair) {
   lists_open(&lists, child, parent, own);
   count_all(&evidence, child, parent, own, &lists);
   const VerdictInput input = {.evidence = &evidence,
+                              .near = MOST,
                               .cosine = lists.cosine,
                               .cosine_centred = lists.cosine,
                               .encoder_cosine = lists.cosine,
+                              .is_suggested = lists.suggested,
+                              .last = lists.cosine, /* margins are not looked at */
+                              .span = lists.span,
                               .parent_narrow = lists.narrow,
                               .parent_wide = lists.wide,
                               .state = child->state + own.first,
                               .best_child = lists.best_child,
                               .first = own.first};
-  CU_ASSERT(verdict_table(&analysis->tables[pair], &input, &RULES) == OK);
+  CU_ASSERT(verdict_open(&analysis->tables[pair], shard_count(own), 0.4) == OK);
+  CU_ASSERT(verdict_add(&analysis->tables[pair], &input, &RULES) == OK);
   evidence_close(&evidence);
   lists_close(&lists);
 }
@@ -457,6 +470,9 @@ static bool is_same(const VerdictTable *part, const VerdictTable *whole, int64_t
     h = hash_rows(h, t->p_child + at, sizeof *t->p_child, n);
     h = hash_rows(h, t->lift + at, sizeof *t->lift, n);
     h = hash_rows(h, t->edge_parent + edge, sizeof *t->edge_parent, edges);
+    h = hash_rows(h, t->status_at + at * VERDICT_CUTS, VERDICT_CUTS, n);
+    h = hash_rows(h, t->masked_cosine + at, sizeof *t->masked_cosine, n);
+    h = hash_rows(h, t->edge_product + edge, sizeof *t->edge_product, edges);
     hashes[side] = hash_rows(h, t->edge_p + edge, sizeof *t->edge_p, edges);
   }
   return hashes[0] == hashes[1];

@@ -1,6 +1,6 @@
-/* write_planted FOLDER [bare]: the files that harvest, encode and compare would leave of the planted
+/* write_planted FOLDER [bare | GATE]: the files that harvest, train, encode and compare would leave of the planted
    dictionaries, so that cleave-families can be tested alone; bare: activations of another tool,
-   without text. One rank. */
+   without text, levels of different kinds; GATE: what is wrong with the imports. One rank. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +12,14 @@
 #include "schema.h"
 #include "text.h"
 
-enum { MOST = 16, TOKENS = 1000, LABEL = 5, ROWS = PLANTED_ROWS };
+enum { MOST = 16, SPAN = 4, TOKENS = 1000, LABEL = 5, ROWS = PLANTED_ROWS };
 
 static const char *const NAMES[PLANTED_COUNT] = {"small", "middle", "large", "middle-b"};
 
 static Team g_team;
 static char g_folder[512], g_activations[17];
 static bool g_is_bare;
+static const char *g_gate = ""; /* what is wrong with an import */
 
 static const char *path_of(const char *name) {
   static char path[1024];
@@ -110,7 +111,7 @@ static Status write_activations(const Planted *planted) {
 /* Firings by feature. */
 typedef struct ByFeature {
   int64_t *start, *firings; /* [latents + 1], [latents] */
-  double *sum;
+  double *sum, *square;
   uint32_t *row, *label;
   float *value;
 } ByFeature;
@@ -119,6 +120,7 @@ static Status take_features(ByFeature *by, const PlantedDictionary *one) {
   TRY(MEMORY_NEW(&by->start, one->latents + 1, "starts"));
   TRY(MEMORY_NEW(&by->firings, one->latents, "firings"));
   TRY(MEMORY_NEW(&by->sum, one->latents, "sums"));
+  TRY(MEMORY_NEW(&by->square, one->latents, "sums of squares"));
   TRY(MEMORY_NEW(&by->label, one->latents * LABEL, "labels"));
   TRY(MEMORY_NEW(&by->row, one->entries, "rows"));
   return MEMORY_NEW(&by->value, one->entries, "values");
@@ -144,6 +146,7 @@ static void transpose(ByFeature *by, const PlantedDictionary *one) {
         by->row[at] = (uint32_t)row;
         by->value[at] = one->value[e];
         by->sum[id] += (double)one->value[e];
+        by->square[id] += (double)one->value[e] * (double)one->value[e];
       }
     }
   }
@@ -153,6 +156,7 @@ static void free_features(ByFeature *by) {
   MEMORY_FREE(by->start);
   MEMORY_FREE(by->firings);
   MEMORY_FREE(by->sum);
+  MEMORY_FREE(by->square);
   MEMORY_FREE(by->label);
   MEMORY_FREE(by->row);
   MEMORY_FREE(by->value);
@@ -169,10 +173,14 @@ static Status fill_codes(Archive *out, const PlantedDictionary *one, const ByFea
   TRY(add(out, "", "feature_value", ARCHIVE_F32, firings, 0));
   TRY(add(out, "", "firings", ARCHIVE_I64, m, 0));
   TRY(add(out, "", "sum", ARCHIVE_F64, m, 0));
+  TRY(add(out, "", "sum_square", ARCHIVE_F64, m, 0));
   TRY(add(out, "", "label_token", ARCHIVE_U32, m, LABEL));
   TRY(archive_set_text(out, "/", "activations", g_activations));
   TRY(archive_set_integer(out, "/", "rows", ROWS));
   TRY(archive_set_real(out, "/", "share_30", 0.65));
+  TRY(archive_set_real(out, "/", "l0", (double)firings / ROWS));
+  TRY(archive_set_text(out, "/", "l0_class", g_is_bare && m == 512 ? "medium" : "small"));
+  TRY(archive_set_text(out, "/", "gate", g_gate));
   TRY(archive_begin(out));
   TRY(put(out, "", "row_start", ROWS + 1, one->start));
   TRY(put(out, "", "id", one->entries, one->id));
@@ -183,6 +191,7 @@ static Status fill_codes(Archive *out, const PlantedDictionary *one, const ByFea
   TRY(put(out, "", "feature_value", firings, by->value));
   TRY(put(out, "", "firings", m, by->firings));
   TRY(put(out, "", "sum", m, by->sum));
+  TRY(put(out, "", "sum_square", m, by->square));
   return put(out, "", "label_token", m, by->label);
 }
 
@@ -197,6 +206,22 @@ static Status write_codes(const Planted *planted, int64_t d) {
   TRY(archive_create(&g_team, path_of(name), SCHEMA_CODES, &out));
   TRY(fill_codes(out, one, &by));
   free_features(&by);
+  return archive_finish(&out, NULL);
+}
+
+/* Decoder and encoder alike. */
+static Status write_dictionary(const Planted *planted, int64_t d) {
+  const PlantedDictionary *one = &planted->dictionaries[d];
+  char name[64];
+  Archive *out = NULL;
+  snprintf(name, sizeof name, "dictionaries/%s.h5", NAMES[d]);
+  TRY(archive_create(&g_team, path_of(name), SCHEMA_DICTIONARY, &out));
+  TRY(add(out, "", "w_dec", ARCHIVE_F32, one->latents, PLANTED_WIDTH));
+  TRY(add(out, "", "w_enc", ARCHIVE_F32, one->latents, PLANTED_WIDTH));
+  TRY(archive_set_text(out, "/", "architecture", g_is_bare && d == 2 ? "jumprelu" : "topk"));
+  TRY(archive_begin(out));
+  TRY(put(out, "", "w_dec", one->latents, one->rows));
+  TRY(put(out, "", "w_enc", one->latents, one->rows));
   return archive_finish(&out, NULL);
 }
 
@@ -218,6 +243,71 @@ static Status write_lists(Archive *out, const char *group, const PlantedDictiona
   return OK;
 }
 
+/* No sum of parents rebuilds a child: planted.c makes none. */
+static Status write_spans(Archive *out, const char *group, int64_t children) {
+  uint32_t *parent = NULL;
+  float *zero = NULL, *none = NULL;
+  TRY(MEMORY_NEW(&parent, children * SPAN, "span fits"));
+  TRY(MEMORY_NEW(&zero, children * SPAN, "span fits"));
+  TRY(MEMORY_NEW(&none, children, "span fits"));
+  for (int64_t i = 0; i < children; ++i) {
+    none[i] = NAN;
+    for (int64_t j = 0; j < SPAN; ++j) {
+      parent[i * SPAN + j] = SCHEMA_NO_ID;
+    }
+  }
+  TRY(put(out, group, "span_parent", children, parent));
+  TRY(put(out, group, "span_weight", children, zero));
+  TRY(put(out, group, "span_r2", children, zero));
+  TRY(put(out, group, "span_mutual", children, none));
+  MEMORY_FREE(parent);
+  MEMORY_FREE(zero);
+  MEMORY_FREE(none);
+  return OK;
+}
+
+static Status write_pair(Archive *out, const char *group, const PlantedDictionary *child,
+                         const PlantedDictionary *parent) {
+  int64_t histogram[100] = {0};
+  for (int bin = 0; bin < 50; ++bin) {
+    histogram[bin] = 50 - bin; /* of 1,275 null children 45 link at 0.41 */
+  }
+  TRY(write_lists(out, group, child, parent, true));
+  TRY(write_lists(out, group, parent, child, false));
+  TRY(write_spans(out, group, child->latents));
+  return put(out, group, "null_histogram", 100, histogram);
+}
+
+static Status set_null(Archive *out, const char *group, const char *key, double value) {
+  char name[64];
+  TRY(archive_set_real(out, group, key, value));
+  snprintf(name, sizeof name, "%s_low", key);
+  TRY(archive_set_real(out, group, name, value - 0.01));
+  snprintf(name, sizeof name, "%s_high", key);
+  return archive_set_real(out, group, name, value + 0.01);
+}
+
+static Status add_pair(Archive *out, const char *group, const PlantedDictionary *child,
+                       const PlantedDictionary *parent, double median) {
+  TRY(add(out, group, "parent_id", ARCHIVE_U32, child->latents, MOST));
+  TRY(add(out, group, "cosine", ARCHIVE_F32, child->latents, MOST));
+  TRY(add(out, group, "cosine_centred", ARCHIVE_F32, child->latents, MOST));
+  TRY(add(out, group, "encoder_cosine", ARCHIVE_F32, child->latents, MOST));
+  TRY(add(out, group, "child_id", ARCHIVE_U32, parent->latents, MOST));
+  TRY(add(out, group, "child_cosine", ARCHIVE_F32, parent->latents, MOST));
+  TRY(add(out, group, "span_parent", ARCHIVE_U32, child->latents, SPAN));
+  TRY(add(out, group, "span_weight", ARCHIVE_F32, child->latents, SPAN));
+  TRY(add(out, group, "span_r2", ARCHIVE_F32, child->latents, 0));
+  TRY(add(out, group, "span_mutual", ARCHIVE_F32, child->latents, 0));
+  TRY(add(out, group, "null_histogram", ARCHIVE_I64, 100, 0));
+  TRY(set_null(out, group, "null_median", 0.17));
+  TRY(set_null(out, group, "null_999", null_quantile(200, parent->latents, 0.999)));
+  TRY(set_null(out, group, "r2_null_999", 0.25));
+  TRY(archive_set_integer(out, group, "certified", child->latents));
+  TRY(archive_set_integer(out, group, "centred_differs", 3));
+  return archive_set_real(out, group, "median_best", median);
+}
+
 static Status each_pair(const Planted *planted, Archive *out, bool is_write) {
   static const int PAIRS[][2] = {{1, 0}, {2, 0}, {2, 1}, {3, 1}, {3, 0}};
   for (size_t p = 0; p < sizeof PAIRS / sizeof PAIRS[0]; ++p) {
@@ -225,20 +315,35 @@ static Status each_pair(const Planted *planted, Archive *out, bool is_write) {
     const PlantedDictionary *parent = &planted->dictionaries[PAIRS[p][1]];
     char group[128];
     snprintf(group, sizeof group, "/pair/%s/%s", NAMES[PAIRS[p][0]], NAMES[PAIRS[p][1]]);
-    if (is_write) {
-      TRY(write_lists(out, group, child, parent, true));
-      TRY(write_lists(out, group, parent, child, false));
+    TRY(is_write ? write_pair(out, group, child, parent)
+                 : add_pair(out, group, child, parent, PAIRS[p][0] == 2 ? 0.20 : 0.55));
+  }
+  return OK;
+}
+
+/* Nearest features of the same dictionary; of the largest there are none. */
+static Status each_self(const Planted *planted, Archive *out, bool is_write) {
+  for (int d = 0; d < PLANTED_COUNT; ++d) {
+    const PlantedDictionary *one = &planted->dictionaries[d];
+    uint32_t *ids = NULL;
+    float *cosines = NULL;
+    char group[128];
+    snprintf(group, sizeof group, "/self/%s", NAMES[d]);
+    if (d == 2) {
       continue;
     }
-    TRY(add(out, group, "parent_id", ARCHIVE_U32, child->latents, MOST));
-    TRY(add(out, group, "cosine", ARCHIVE_F32, child->latents, MOST));
-    TRY(add(out, group, "cosine_centred", ARCHIVE_F32, child->latents, MOST));
-    TRY(add(out, group, "encoder_cosine", ARCHIVE_F32, child->latents, MOST));
-    TRY(add(out, group, "child_id", ARCHIVE_U32, parent->latents, MOST));
-    TRY(add(out, group, "child_cosine", ARCHIVE_F32, parent->latents, MOST));
-    TRY(archive_set_real(out, group, "null_median", 0.17));
-    TRY(archive_set_real(out, group, "null_999", null_quantile(200, parent->latents, 0.999)));
-    TRY(archive_set_real(out, group, "median_best", PAIRS[p][0] == 2 ? 0.20 : 0.55));
+    if (!is_write) {
+      TRY(add(out, group, "id", ARCHIVE_U32, one->latents, MOST));
+      TRY(add(out, group, "cosine", ARCHIVE_F32, one->latents, MOST));
+      continue;
+    }
+    TRY(MEMORY_NEW(&ids, one->latents * MOST, "neighbours"));
+    TRY(MEMORY_NEW(&cosines, one->latents * MOST, "cosines"));
+    TRY(planted_neighbours(one, one, 0, one->latents, MOST, ids, cosines));
+    TRY(put(out, group, "id", one->latents, ids));
+    TRY(put(out, group, "cosine", one->latents, cosines));
+    MEMORY_FREE(ids);
+    MEMORY_FREE(cosines);
   }
   return OK;
 }
@@ -259,9 +364,11 @@ static Status write_neighbours(const Planted *planted) {
   TRY(archive_create(&g_team, path_of("neighbours.h5"), SCHEMA_NEIGHBOURS, &out));
   TRY(each_state(planted, out, false));
   TRY(each_pair(planted, out, false));
+  TRY(each_self(planted, out, false));
   TRY(archive_begin(out));
   TRY(each_state(planted, out, true));
   TRY(each_pair(planted, out, true));
+  TRY(each_self(planted, out, true));
   return archive_finish(&out, NULL);
 }
 
@@ -303,6 +410,7 @@ static Status write_all(void) {
   TRY(write_activations(&planted));
   for (int64_t d = 0; d < PLANTED_COUNT; ++d) {
     TRY(write_codes(&planted, d));
+    TRY(write_dictionary(&planted, d));
   }
   TRY(write_neighbours(&planted));
   TRY(write_truth(&planted));
@@ -312,13 +420,14 @@ static Status write_all(void) {
 
 int main(int argc, char **argv) {
   Status status = team_open(&g_team, &argc, &argv);
-  g_is_bare = argc == 3;
+  g_is_bare = argc == 3 && strcmp(argv[2], "bare") == 0;
+  g_gate = argc == 3 && !g_is_bare ? argv[2] : "";
   if (status == OK && argc >= 2) {
     snprintf(g_folder, sizeof g_folder, "%s", argv[1]);
     status = write_all();
   }
   if (status != OK || argc < 2) {
-    fprintf(stderr, "write_planted FOLDER [bare]: %s\n", status_why());
+    fprintf(stderr, "write_planted FOLDER [bare | GATE]: %s\n", status_why());
   }
   team_close(&g_team);
   return argc >= 2 ? (int)status : 2;
