@@ -46,9 +46,12 @@ class Level:
         self.parent = np.full(latents, NONE, np.int64)
         self.cosine = np.ones(latents, np.float32)
         self.state = np.zeros(latents, np.int8)
+        self.table = None  # of concepts, once made
 
     def concepts(self, ids):
         """Of each feature the vector whose dot product with it and with each of its ancestors is 1."""
+        if self.table is not None:
+            return self.table[ids]
         if self.small is None:
             return self.direction[ids]
         parent, a = np.maximum(self.parent[ids], 0), self.cosine[ids][:, None]
@@ -114,14 +117,18 @@ def plant_level(random, small, name, latents, nearness):
 
 
 def plant_twin(random, level):
-    """Finds 60 % of a level's features again, at a cosine near 0.9, under other numbers."""
+    """Finds 60 % of a level's features again, at a cosine near 0.9, under other numbers; the rest are other children
+    of the same parents."""
     twin = Level(TWIN, level.latents)
     order = random.permutation(level.latents)
     again = random.random(level.latents) < 0.6
+    choices = np.flatnonzero(level.small.state == ALIVE)
+    parent = choices[random.integers(0, len(choices), level.latents)]
     for first, past in blocks(level.latents):
         source = level.direction[order[first:past]]
         own = random_units(random, past - first)
-        twin.direction[first:past] = np.where(again[first:past, None], unit(0.9 * source + 0.436 * own), own)
+        other = unit(0.8 * level.small.direction[parent[first:past]] + 0.6 * own)
+        twin.direction[first:past] = np.where(again[first:past, None], unit(0.9 * source + 0.436 * own), other)
     return twin
 
 
@@ -133,6 +140,8 @@ class Rows:
         self.seed, self.levels, self.concepts = seed, levels, concepts
         self.mean = (unit(random.standard_normal((1, WIDTH)))[0] * np.sqrt(concepts)).astype(np.float32)
         self.choices, self.chances = [], []
+        level = levels[-2]  # the rows' concepts lie one level above, most of them
+        level.table = np.concatenate([level.concepts(np.arange(*part)) for part in blocks(level.latents)])
         for level in levels:
             alive = np.flatnonzero(level.state == ALIVE)
             weight = 1 / (np.arange(len(alive)) + len(alive) / 20)  # most frequent first, 20 times the rarest
@@ -260,6 +269,7 @@ def make(folder, scale, seed):
     rows = Rows(seed, levels, max(2, round(CONCEPTS * root)))
     sample = np.concatenate([rows.make(block, 64) for block in range(4)])
     write_rows(folder, rows, total)
+    levels[-2].table = None
     sources, latents = {}, {}
     twin = plant_twin(random, levels[TWINNED])
     for level in levels + [twin]:
