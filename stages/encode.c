@@ -10,6 +10,7 @@
 #include "encode_file.h"
 #include "encode_rows.h"
 #include "log.h"
+#include "lowp.h"
 #include "memory.h"
 #include "progress.h"
 #include "random.h"
@@ -62,6 +63,17 @@ static Status look(Encoding *encoding) {
   return OK;
 }
 
+/* Rows are quantised without their mean. */
+static Status quantise(Encoding *encoding) {
+  const Sae *sae = encoding->sae;
+  float *shift = NULL;
+  TRY(MEMORY_NEW(&shift, sae->width, "mean centred row"));
+  sae_centre(sae, encoding->mean, 1, shift);
+  const Status status = sae_quantise(encoding->sae, shift);
+  MEMORY_FREE(shift);
+  return status;
+}
+
 static Status load(Encoding *encoding) {
   const EncodeRows *rows = encoding->rows;
   TRY(sae_file_read(&encoding->file, &encoding->sae));
@@ -69,7 +81,7 @@ static Status load(Encoding *encoding) {
   for (int64_t j = 0; j < rows->width; j++) {
     encoding->mean[j] = (float)(rows->mean[j] * encoding->file.input_scale);
   }
-  return OK;
+  return team_agree(encoding->team, quantise(encoding));
 }
 
 /* The work. */
@@ -291,7 +303,10 @@ static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
 }
 
 static Status run(Stage *stage) {
+  const char *screen = NULL;
   TRY_ALL(&stage->team, check_only(stage));
+  lowp_open(&screen);
+  log_info("scores are screened in %s", screen);
   EncodeRows rows = {0};
   char *path = NULL;
   Status status = team_agree(&stage->team, stage_path(stage, &path, "activations.h5"));

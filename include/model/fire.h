@@ -11,6 +11,16 @@
 #include "status.h"
 #include "team.h"
 
+/** The rows of a batch for the screen. */
+typedef struct FireRows {
+  int64_t most;          /* rows */
+  double *norms;         /* [rows] */
+  double *shifted_norms; /* [rows] of what is in 8 bits */
+  Lowp bytes;            /* [rows] shifted and turned */
+  float *scratch;        /* [threads, 2, rows of a unit, width] */
+  int threads;           /* that scratch is for */
+} FireRows;
+
 /** What fires in a batch of rows, of a dictionary of any architecture: this rank's latents, by row.
  *  Scores are formed exactly and whole, so the result depends neither on ranks nor on threads.
  *  Memory: 12 bytes a hit, and of topk 24 bytes for each of rows x wide. */
@@ -26,8 +36,8 @@ typedef struct Fire {
   int64_t capacity; /* hits of a row of topk */
   SelectKey *best;  /* topk: [rows, capacity] */
   int64_t *counts;  /* topk: [rows] */
-  double *norms;    /* [rows] */
   ScreenHits hits;  /* of thresholds */
+  FireRows rows_in; /* the batch as the screen wants it */
   ScreenRoom screen;
 } Fire;
 

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lowp.h"
+#include "rotate.h"
 #include "shard.h"
 #include "status.h"
 #include "team.h"
@@ -28,7 +30,17 @@ typedef struct Sae {
   bool subtract_b_dec;
   float *threshold;     /* [own]; NULL: topk */
   float *gain, *offset; /* [own] both, or NULL both */
+  struct SaeBytes
+      *bytes; /* the encoder in 8 bits for screening: sae_quantise(); NULL: in float32 */
 } Sae;
+
+/** What a screen in 8 bits needs of the dictionary. Rows are quantised as x' - shift, turned. */
+typedef struct SaeBytes {
+  Rotate rotate;
+  Lowp w_enc;   /* [own] turned encoder rows */
+  float *bias;  /* [own] b_enc + shift . w_enc */
+  float *shift; /* [width] */
+} SaeBytes;
 
 /** Room for this rank's part, of topk without gain; all zero, subtract_b_dec on. Fill the weights,
  *  then call sae_measure.
@@ -44,6 +56,14 @@ Status sae_take_gain(Sae *sae) MUST_USE;
 /** Set `norm` after w_enc changed.
  *  ranks   local */
 void sae_measure(Sae *sae);
+
+/** Screen in 8 bits from now on: a quarter of the encoder's memory, the same results. Call it again
+ *  after w_enc or b_enc changed. Where this process has no products in 8 bits (lowp_open() said no)
+ *  nothing happens.
+ *  ranks   local
+ *  shift   in      [width] about the mean of the centred rows, which takes no bits then; NULL: 0
+ *  fails   ERR_MEMORY */
+Status sae_quantise(Sae *sae, const float *shift) MUST_USE;
 
 /** rows scaled [count, width] -> centred. out may be rows.
  *  ranks   local */

@@ -2,10 +2,8 @@
 
 #include <string.h>
 
+#include "fire_screen.h"
 #include "memory.h"
-#include "threads.h"
-
-enum { ROWS_A_UNIT = 64 };
 
 static Status make_best(Fire *fire, const Sae *sae, const Team *team, int64_t rows_most, int64_t k,
                         int64_t wide) {
@@ -19,7 +17,7 @@ static Status make_best(Fire *fire, const Sae *sae, const Team *team, int64_t ro
 static Status make_buffers(Fire *fire, const Sae *sae, const Team *team, int64_t rows_most,
                            int64_t k, int64_t wide) {
   TRY(MEMORY_NEW(&fire->start, rows_most + 1, "hits of rows"));
-  TRY(MEMORY_NEW(&fire->norms, rows_most, "norms of the batch"));
+  TRY(fire_rows_create(&fire->rows_in, rows_most));
   return sae->threshold == NULL ? make_best(fire, sae, team, rows_most, k, wide) : OK;
 }
 
@@ -44,40 +42,9 @@ void fire_destroy(Fire **fire) {
     MEMORY_FREE(f->values);
     MEMORY_FREE(f->best);
     MEMORY_FREE(f->counts);
-    MEMORY_FREE(f->norms);
+    fire_rows_clear(&f->rows_in);
   }
   MEMORY_FREE(*fire);
-}
-
-typedef struct Norming {
-  const float *rows;
-  int64_t count, width;
-  double *norms;
-} Norming;
-
-static Status norm_unit(int64_t unit, int thread, void *context) {
-  const Norming *n = context;
-  const int64_t first = unit * ROWS_A_UNIT;
-  const int64_t count = n->count - first < ROWS_A_UNIT ? n->count - first : ROWS_A_UNIT;
-  (void)thread;
-  screen_norms(n->rows + first * n->width, count, n->width, n->norms + first);
-  return OK;
-}
-
-static Status norm_rows(const Sae *sae, const float *centred, int64_t count, Fire *fire) {
-  Norming norming = {centred, count, sae->width, fire->norms};
-  return threads_run((count + ROWS_A_UNIT - 1) / ROWS_A_UNIT, norm_unit, &norming);
-}
-
-static ScreenJob job_of(const Sae *sae, const float *centred, int64_t count, Fire *fire) {
-  return (ScreenJob){.query = {.rows = centred, .norm = fire->norms, .count = count},
-                     .base = {.rows = sae->w_enc,
-                              .bias = sae->b_enc,
-                              .norm = sae->norm,
-                              .count = shard_count(sae->own),
-                              .first_id = sae->own.first},
-                     .width = sae->width,
-                     .room = &fire->screen};
 }
 
 static Status make_room(Fire *fire, int64_t hits) {
@@ -101,8 +68,8 @@ static float activation_of(const Sae *sae, int64_t latent, float score) {
 /* Thresholds. */
 
 static Status find_above(const Sae *sae, const float *centred, int64_t count, Fire *fire) {
-  TRY(norm_rows(sae, centred, count, fire));
-  const ScreenJob job = job_of(sae, centred, count, fire);
+  ScreenJob job = {.room = &fire->screen};
+  TRY(fire_rows_set(&fire->rows_in, sae, centred, count, &job));
   TRY(screen_above(&job, sae->threshold, &fire->hits));
   return make_room(fire, fire->hits.start[count]);
 }
@@ -126,12 +93,12 @@ static void keep_above(const Sae *sae, int64_t count, Fire *fire) {
 /* TopK. */
 
 static Status find_best(const Sae *sae, const float *centred, int64_t count, Fire *fire) {
-  TRY(norm_rows(sae, centred, count, fire));
-  ScreenJob job = job_of(sae, centred, count, fire);
-  job.k = fire->capacity;
-  job.floor = 0.0F;
-  job.keys = fire->best;
-  job.counts = fire->counts;
+  ScreenJob job = {.k = fire->capacity,
+                   .floor = 0.0F,
+                   .keys = fire->best,
+                   .counts = fire->counts,
+                   .room = &fire->screen};
+  TRY(fire_rows_set(&fire->rows_in, sae, centred, count, &job));
   memset(fire->counts, 0, (size_t)count * sizeof(*fire->counts));
   TRY(screen_run(&job));
   int64_t hits = 0;

@@ -26,6 +26,15 @@ Status sae_create(Sae **out, const Team *team, int64_t latents, int64_t width) {
   return status;
 }
 
+static void clear_bytes(SaeBytes *bytes) {
+  if (bytes != NULL) {
+    rotate_clear(&bytes->rotate);
+    lowp_clear(&bytes->w_enc);
+    MEMORY_FREE(bytes->bias);
+    MEMORY_FREE(bytes->shift);
+  }
+}
+
 void sae_destroy(Sae **sae) {
   if (*sae != NULL) {
     MEMORY_FREE((*sae)->w_enc);
@@ -36,6 +45,8 @@ void sae_destroy(Sae **sae) {
     MEMORY_FREE((*sae)->threshold);
     MEMORY_FREE((*sae)->gain);
     MEMORY_FREE((*sae)->offset);
+    clear_bytes((*sae)->bytes);
+    MEMORY_FREE((*sae)->bytes);
   }
   MEMORY_FREE(*sae);
 }

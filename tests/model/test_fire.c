@@ -20,6 +20,9 @@ typedef struct Case {
   bool has_threshold, has_gain, on_grid; /* on_grid: scores that equal thresholds, and ties */
 } Case;
 
+/* The screens: in float32, in 8 bits, in 8 bits of shifted rows. */
+enum { SCREENS = 3 };
+
 static const Case CASES[] = {
     {"topk", false, false, false},         {"topk, ties", false, false, true},
     {"topk, gain", false, true, false},    {"jumprelu", true, false, false},
@@ -36,7 +39,7 @@ typedef struct Naive {
 
 static Team team;
 static float x[ROWS * WIDTH], w_enc[LATENTS * WIDTH], w_dec[LATENTS * WIDTH], b_enc[LATENTS];
-static float threshold[LATENTS], gain[LATENTS], offset[LATENTS];
+static float threshold[LATENTS], gain[LATENTS], offset[LATENTS], shift[WIDTH];
 static Naive naive[ROWS][LATENTS];
 static int64_t naive_count[ROWS];
 
@@ -88,6 +91,10 @@ static void make_data(const Case *c) {
   fill(c, threshold, LATENTS, "threshold", 2);
   fill(c, gain, LATENTS, "gain", 1);
   fill(c, offset, LATENTS, "offset", 1);
+  fill(c, shift, WIDTH, "shift", 3);
+  for (int64_t i = 0; i < (int64_t)ROWS * WIDTH; i++) {
+    x[i] += shift[i % WIDTH];
+  }
   memset(x + (ptrdiff_t)5 * WIDTH, 0, WIDTH * sizeof(float));
   memcpy(w_enc + (ptrdiff_t)9 * WIDTH, w_enc + (ptrdiff_t)8 * WIDTH, WIDTH * sizeof(float));
   b_enc[9] = b_enc[8];
@@ -104,7 +111,7 @@ static void make_data(const Case *c) {
   }
 }
 
-static Sae *make_sae(const Case *c) {
+static Sae *make_sae(const Case *c, int screen) {
   Sae *sae = NULL;
   CU_ASSERT_EQUAL(sae_create(&sae, &team, LATENTS, WIDTH), OK);
   const int64_t first = sae->own.first, own = shard_count(sae->own);
@@ -122,13 +129,15 @@ static Sae *make_sae(const Case *c) {
     memcpy(sae->offset, offset + first, values);
   }
   sae_measure(sae);
+  CU_ASSERT_EQUAL(screen > 0 ? sae_quantise(sae, screen == 1 ? NULL : shift) : OK, OK);
   return sae;
 }
 
-static void begin(const Case *c, Sae **sae, Fire **fire) {
+static void begin(int number, Sae **sae, Fire **fire) {
+  const Case *c = &CASES[number / SCREENS];
   CU_ASSERT_EQUAL(team_open(&team, NULL, NULL), OK);
   make_data(c);
-  *sae = make_sae(c);
+  *sae = make_sae(c, number % SCREENS);
   CU_ASSERT_EQUAL(fire_create(fire, *sae, &team, ROWS + 2, K, WIDE), OK);
   CU_ASSERT_EQUAL(fire_select(&team, *sae, x, ROWS, *fire), OK);
 }
@@ -154,18 +163,18 @@ static int64_t wrong_hits(const Fire *fire, int64_t r) {
 }
 
 static void test_hits_of_all_ranks_are_those_of_loops(void) {
-  for (int c = 0; c < CASE_COUNT; c++) {
+  for (int c = 0; c < SCREENS * CASE_COUNT; c++) {
     Sae *sae;
     Fire *fire;
     int64_t sums[2] = {0, 0}, wanted = 0; /* hits, wrong ones */
-    begin(&CASES[c], &sae, &fire);
+    begin(c, &sae, &fire);
     for (int64_t r = 0; r < ROWS; r++) {
       sums[0] += fire->start[r + 1] - fire->start[r];
       sums[1] += wrong_hits(fire, r);
       wanted += naive_count[r];
     }
     exchange_sum(&team, sums, 2);
-    CU_ASSERT(wanted > ROWS);
+    CU_ASSERT(wanted > 3 * ROWS / 2 && wanted < ROWS * LATENTS / 2);
     CU_ASSERT_EQUAL(sums[0], wanted);
     CU_ASSERT_EQUAL(sums[1], 0);
     end(&sae, &fire);
@@ -192,11 +201,11 @@ static double naive_sum(int64_t r) {
 }
 
 static void test_owners_get_whole_rows_in_order(void) {
-  for (int c = 0; c < CASE_COUNT; c++) {
+  for (int c = 0; c < SCREENS * CASE_COUNT; c++) {
     Sae *sae;
     Fire *fire;
     Deal *deal;
-    begin(&CASES[c], &sae, &fire);
+    begin(c, &sae, &fire);
     CU_ASSERT_EQUAL(deal_create(&deal, &team, ROWS), OK);
     for (int again = 0; again < 2; again++) {
       int64_t sums[2] = {0, 0}; /* rows, wrong ones */
@@ -241,10 +250,10 @@ static void check_rebuilt(const Sae *sae, const Fire *fire) {
 }
 
 static void test_rebuilt_rows_equal_loops(void) {
-  for (int c = 0; c < CASE_COUNT; c++) {
+  for (int c = 0; c < SCREENS * CASE_COUNT; c++) {
     Sae *sae;
     Fire *fire;
-    begin(&CASES[c], &sae, &fire);
+    begin(c, &sae, &fire);
     check_rebuilt(sae, fire);
     end(&sae, &fire);
   }
@@ -257,6 +266,8 @@ static const CheckFact FACTS[] = {
 };
 
 int main(int argc, char **argv) {
+  const char *why = NULL;
   dense_open();
+  lowp_open(&why);
   return CHECK_MAIN_RANKS(argc, argv, "fire", FACTS);
 }
