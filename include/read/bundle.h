@@ -18,7 +18,7 @@
  *    relu      activation = score where score > 0
  *    topk      the k largest scores (norm_counts: scores times the decoder row's norm), then relu
  *    jumprelu  activation = score where score > max(threshold, 0) (norm_counts: score times norm > threshold)
- *    gated     where score > 0: relu(exp(log_gain) (score - encoder bias) + magnitude bias)
+ *    gated     where score > 0: relu(e^log_gain (score - encoder bias) + magnitude bias)
  *    rebuilt   sum activation times decoder row, + decoder bias
  *  ranks   all local */
 typedef enum BundleArchitecture {
