@@ -343,10 +343,6 @@ static void test_file_that_shrinks_is_an_error(void) {
   tensor_close(&file);
 }
 
-static void test_nothing_is_left_in_memory(void) {
-  CU_ASSERT_EQUAL(memory_blocks(), 0);
-}
-
 static const CheckFact FACTS[] = {
     {"all floating types are widened", test_all_floating_types_are_widened},
     {"all integer types are widened", test_all_integer_types_are_widened},
@@ -360,7 +356,6 @@ static const CheckFact FACTS[] = {
     {"scalars and empty arrays are read", test_scalars_and_empty_arrays_are_read},
     {"absent files and folders are named", test_absent_files_and_folders_are_named},
     {"a file that shrinks is an error", test_file_that_shrinks_is_an_error},
-    {"nothing is left in memory", test_nothing_is_left_in_memory},
 };
 
 int main(int argc, char **argv) {
