@@ -17,14 +17,14 @@ typedef struct FoldPiece {
                            magnitude bias (gated) */
 } FoldPiece;
 
-/** Does the dictionary need /gain and /offset? Gated does, and a TopK that chooses by scores which its decoder rows'
- *  norms do not enter.
+/** Does the dictionary need /gain and /offset? Gated does, and a TopK that chooses by scores which
+ *  its decoder rows' norms do not enter.
  *  ranks   local */
 bool import_has_gain(const Bundle *bundle);
 
-/** Give decoder rows unit norm, and move the norms, and the scale of the rows, to where they change no reconstruction:
- *  into encoder, bias and threshold, or into the gain. Latents whose decoder row is zero are dead: zero throughout, but
- *  for a TopK's scores, which go on taking places.
+/** Give decoder rows unit norm, and move the norms, and the scale of the rows, to where they change
+ *  no reconstruction: into encoder, bias and threshold, or into the gain. Latents whose decoder row
+ *  is zero are dead: zero throughout, but for a TopK's scores, which go on taking places.
  *  ranks   local
  *  dead    in/out  grows by the latents of zero decoder rows
  *  fails   ERR_NUMERIC: a folded value is beyond float32 (names the latent) */

@@ -15,7 +15,7 @@ typedef struct JobsStage {
   const char *writes; /* "activations.h5", for people */
 } JobsStage;
 
-/** The stages of `cleave run`, in order; one that has nothing to do in a run says so. [JOBS_STAGES] */
+/** The stages of `cleave run`, in order; those with nothing to do say so. [JOBS_STAGES] */
 const JobsStage *jobs_stages(void);
 /** Index of a stage by name, -1 for none. */
 int jobs_find(const char *name);

@@ -23,7 +23,7 @@
  *    /w_enc [M, d] f32, /w_dec [M, d] f32 (unit rows; zero where the latent has none), /b_enc [M] f32, /b_dec [d] f32
  *    /threshold [M] f32      jumprelu alone: the latent fires where its score exceeds it (gated, relu: 0)
  *    /gain, /offset [M] f32  where there: activation = gain (score + offset), and it must be positive to fire; else
- *                            activation = score. (gated; topk with decoder rows that were not unit)
+ *                            activation = score. (gated; imported topk, unless the norms of its decoder rows counted)
  *    with a row x (raw row times input_scale): score = w_enc . (x - b_dec, or x where subtract_b_dec is 0) + b_enc;
  *    topk: the k best positive scores of a row fire
  *    attributes: stamp, name, architecture ("topk", "jumprelu", "relu", "gated"), k (0 but for topk), latents, width,

@@ -37,8 +37,8 @@ struct BundleInside {
   char *model, *site;                /* "" unknown */
 };
 
-/** Understand the configuration and the folder's name: architecture, k, scale, layer, ... and which layout the
- *  weights must have.
+/** Understand the configuration and the folder's name: architecture, k, scale, layer, ... and which
+ *  layout the weights must have.
  *  document  in      NULL: the folder holds none
  *  latents, width  out  as the configuration states them; 0: it does not */
 Status bundle_understand(Bundle *bundle, const json_t *document, int64_t *latents,

@@ -66,7 +66,8 @@ static bool is_part(const struct BundleInside *inside, const Tensor *tensor) {
   return false;
 }
 
-/* A tensor that nobody asks for changes the meaning of those that are read: a transcoder's skip connection, say. */
+/* A tensor that nobody asks for changes the meaning of those that are read: a transcoder's skip
+   connection, say. */
 static Status check_others(const struct BundleInside *inside) {
   for (int64_t i = 0; i < tensor_count(inside->file); i++) {
     const Tensor *tensor = tensor_at(inside->file, i);
