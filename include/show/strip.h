@@ -28,8 +28,8 @@ typedef struct Strip {
   int64_t *cell_of_row; /* [past_row - first_row] -1: outside the strip */
 } Strip;
 
-/** Read the text around a row: `side` tokens before and behind it, within its document. `strip` is
- *  {0} or one that is read anew.
+/** Read the text around a row: `side` tokens before and behind it, within its document. Where nobody
+ *  told the tokens each is a dot. `strip` is {0} or one that is read anew.
  *  needs   0 <= row < rows of the activations
  *  fails   ERR_FORMAT when the row lies outside its document */
 Status strip_read(Strip *strip, const Atlas *atlas, int64_t row, int64_t side) MUST_USE;

@@ -8,7 +8,25 @@
 /* Where the row's token stands, and the tokens to show: [first, past) of the document. */
 typedef struct Window {
   int64_t document_start, first, past;
+  bool has_text; /* false: rows made elsewhere, of which nobody told the tokens */
 } Window;
+
+/* Without text a document ends with its last row; no further than `side` matters. */
+static Status length_without_text(const Atlas *atlas, int64_t row, int64_t side, Strip *strip,
+                                  int64_t *length) {
+  const int64_t rows = shelf_rows(atlas->text[ATLAS_ROW_DOCUMENT]);
+  *length = strip->position + 1;
+  for (int64_t r = row + 1; r < rows && *length <= strip->position + side; ++r) {
+    uint32_t document = 0, position = 0;
+    TRY(shelf_read(atlas->text[ATLAS_ROW_DOCUMENT], r, 1, &document));
+    TRY(shelf_read(atlas->text[ATLAS_ROW_POSITION], r, 1, &position));
+    if (document != strip->document || position > strip->position + side) {
+      return OK;
+    }
+    *length = (int64_t)position + 1;
+  }
+  return OK;
+}
 
 static Status find_window(const Atlas *atlas, int64_t row, int64_t side, Strip *strip,
                           Window *window) {
@@ -17,14 +35,17 @@ static Status find_window(const Atlas *atlas, int64_t row, int64_t side, Strip *
   TRY(shelf_read(atlas->text[ATLAS_ROW_DOCUMENT], row, 1, &document));
   TRY(shelf_read(atlas->text[ATLAS_ROW_POSITION], row, 1, &position));
   TRY(shelf_read(atlas->text[ATLAS_DOCUMENT_START], document, 2, range));
-  const int64_t length = range[1] - range[0];
-  if (position >= length) {
+  int64_t length = range[1] - range[0];
+  strip->document = document;
+  strip->position = position;
+  window->has_text = shelf_rows(atlas->text[ATLAS_TOKEN]) > 0;
+  if (!window->has_text) {
+    TRY(length_without_text(atlas, row, side, strip, &length));
+  } else if (position >= length) {
     return RAISE(ERR_FORMAT, "%s: row %lld is token %lld of document %lld, which has %lld tokens",
                  archive_path(atlas->activations), (long long)row, (long long)position,
                  (long long)document, (long long)length);
   }
-  strip->document = document;
-  strip->position = position;
   window->document_start = range[0];
   window->first = position > side ? position - side : 0;
   window->past = length - position > side + 1 ? position + side + 1 : length;
@@ -41,15 +62,24 @@ static Status close_cell(Strip *strip, Text *bytes) {
   return OK;
 }
 
+/* The bytes of a token of the window, appended; a dot where they are not known. */
+static Status read_piece(const Atlas *atlas, const Window *window, int64_t index, Text *bytes) {
+  static const char DOT[] = "\xc2\xb7";
+  uint32_t token = 0;
+  if (!window->has_text) {
+    return text_append(bytes, DOT, (int64_t)strlen(DOT));
+  }
+  TRY(shelf_read(atlas->text[ATLAS_TOKEN], window->document_start + window->first + index, 1,
+                 &token));
+  return atlas_piece(atlas, token, bytes);
+}
+
 /* Cells of the window's tokens; cell_of[t] is the cell of token first + t. */
 static Status read_cells(Strip *strip, const Atlas *atlas, const Window *window, Text *bytes,
                          int64_t *cell_of) {
   const int64_t tokens = window->past - window->first;
   for (int64_t t = 0, joined = 0; t < tokens; ++t) {
-    uint32_t token = 0;
-    TRY(shelf_read(atlas->text[ATLAS_TOKEN], window->document_start + window->first + t, 1,
-                   &token));
-    TRY(atlas_piece(atlas, token, bytes));
+    TRY(read_piece(atlas, window, t, bytes));
     cell_of[t] = strip->count;
     const bool is_open = glyph_unfinished(text_chars(bytes), bytes->length) > 0;
     ++joined;

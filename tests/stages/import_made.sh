@@ -55,7 +55,11 @@ stage 2 import run.yaml harvest.norm_limit=0
 check "codes too are up to date then" grep -q "codes/d.h5 is up to date" stage.err
 check "rows known by their codes alone" made 2 "$beside" "codes: codes.npz" td
 check "compare goes on from there" stage 2 compare run.yaml
+inspected() {
+  stage 2 inspect --feature d/9 run.yaml && grep -q '·\[\[·|9\]\]·' stage.out
+}
 check "codes with documents alone" made 3 ', documents: documents.npy' "codes: codes.npz" d
+check "inspect shows where it fires, without text" inspected
 
 settings ", activations: rows.npy$beside" "codes: codes.npz"
 rm -rf run
