@@ -96,6 +96,7 @@ static int64_t pairs_left(const Compare *compare, const Dictionary *one, int64_t
   return left;
 }
 
+/* A pair's null children count too: they also meet all parents. */
 static Status add_left(Compare *compare, const char *kind, int64_t index, const Dictionary *one,
                        int64_t parents) {
   Step step = {.children = one->latents};
@@ -103,6 +104,7 @@ static Status add_left(Compare *compare, const char *kind, int64_t index, const 
   snprintf(step.name, sizeof(step.name), "%s-%lld", kind, (long long)index);
   TRY(compare_work_find(compare, &step, &is_done));
   compare->bar.total += pairs_left(compare, one, step.done, parents);
+  compare->bar.total += is_done ? 0 : compare->stage->settings.compare.draws * parents;
   return OK;
 }
 

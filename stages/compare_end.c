@@ -177,7 +177,10 @@ static Status simulate(Compare *compare, const Pair *pair, Directions *sample, E
                        .draws = settings->draws,
                        .most = compare->most,
                        .span = settings->span};
-  return null_simulate(compare->team, &job, &ending->null);
+  TRY(null_simulate(compare->team, &job, &ending->null));
+  compare->watch.done += settings->draws * pair->parent->latents;
+  progress_step(&compare->bar, compare->watch.done);
+  return OK;
 }
 
 /* The file. */

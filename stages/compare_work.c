@@ -274,7 +274,9 @@ static Status save_lists(Compare *compare, const Step *step) {
   Archive *archive = NULL;
   int64_t *tally = NULL;
   TRY_NEW(compare->team, &tally, step->tallies, "counts of a comparison");
-  memcpy(tally, step->tally, (size_t)step->tallies * sizeof(*tally));
+  for (int64_t i = 0; i < step->tallies; i++) {
+    tally[i] = step->tally[i];
+  }
   exchange_sum(compare->team, tally, step->tallies);
   Status status = compare_work_create(compare, step->name, "lists", step->done, &archive);
   if (status == OK) {
