@@ -360,6 +360,24 @@ def parent_statuses(level, above, status, parent, has_edge):
     return names
 
 
+def near_parents(child, parent, count):
+    """The best few parents of each child, duplicates as what stands for them; [] for dead ones."""
+    cosines = child.decoder @ parent.decoder.T
+    cosines[:, parent.is_dead] = -2
+    found = []
+    for c in range(child.latents):
+        ids = [] if child.is_dead[c] else [int(parent.stands_for[p]) for p in best_of(cosines[c], STORED)]
+        found.append(list(dict.fromkeys(ids))[:count])
+    return found
+
+
+def inconsistent(level, middle, small):
+    """Children whose best parent two levels down is none of the best parents of their best five in between."""
+    direct, chain, above = near_parents(level, small, 1), near_parents(level, middle, 5), near_parents(middle, small, 1)
+    return [c for c in range(level.latents)
+            if direct[c] and direct[c][0] not in [above[m][0] for m in chain[c] if above[m]]]
+
+
 def write(folder, path):
     """reference.csv, with the columns of features.csv that the rules decide."""
     random = np.random.default_rng(99)
@@ -391,8 +409,14 @@ def write(folder, path):
             roots[i] = ("", "") if level.is_dead[i] else below[parent[i]] if in_forest else (level.name, source)
             if level.fired[source] > 0.1 * len(documents):
                 flags[i].add("dense")
-            if index > 1 and not edges[index, index - 1][i].any() and edges[index, index - 2][i].any():
+            if index > 1 and not edges[index, index - 1][source].any() and edges[index, index - 2][source].any():
                 flags[i].add("skip")
+            if index > 0 and status[source] == "absorbed" and source == i:
+                for copy in np.flatnonzero(levels[index - 1].stands_for == parent[i]):
+                    statuses[-1][2][copy].add("holes")
+        if index > 1:
+            for c in inconsistent(level, levels[index - 1], levels[index - 2]):
+                flags[c].add("low_tc")
         statuses.append((status, parent, flags, roots))
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)

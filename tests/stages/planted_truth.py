@@ -24,6 +24,7 @@ import planted_files
 import planted_levels
 
 OVERALL, EACH = 0.95, 0.85
+FLAGS = ("duplicate", "dense", "unreplicated", "holes", "skip", "low_tc")  # that the reference sets
 
 
 def make(folder, options):
@@ -187,13 +188,16 @@ def differences(folder, path, most):
     ours, reference = read_table(path), read_table(folder / "reference.csv")
     table, count = read_table(folder / "truth.csv"), collections.Counter()
     for feature, line in reference.items():
-        for column in ("child_status", "parent_status", "root_dictionary", "root", "parent", "flags"):
+        for flag in FLAGS:
+            both = flag in ours[feature]["flags"].split(), flag in line["flags"].split()
+            count[f"flag {flag}"] += both[0] != both[1]
+        for column in ("child_status", "parent_status", "root_dictionary", "root", "parent"):
             if column in ours[feature] and line[column] != ours[feature][column]:
                 count[column] += 1
                 if count[column] <= 10:
                     print(f"{feature[0]}/{feature[1]} ({table[feature]['kind']}) {column}: reference "
                           f"'{line[column]}', cleave '{ours[feature][column]}'")
-    print("differences: " + (", ".join(f"{column} {n}" for column, n in count.items()) or "none"))
+    print("differences: " + (", ".join(f"{column} {n}" for column, n in count.items() if n > 0) or "none"))
     return 1 if max(count.values(), default=0) > most * len(reference) else 0
 
 
