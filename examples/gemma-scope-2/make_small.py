@@ -79,7 +79,7 @@ def main():
     np.save(folder / "documents.npy", np.arange(ROWS) // 50)
     keys = [f"dictionaries.{name}.{key}" for name, latents in [*LEVELS.items(), ("262k-b", LEVELS["262k"])]
             for key in (f"latents={latents}", f"l0={ACTIVE}")]
-    print(*keys, "harvest.text=[]", *(f"import.{key}={folder}/{file}.npy" for key, file in FILES.items()))
+    print(*keys, "compare.draws=10000", "harvest.text=[]", *(f"import.{key}={folder}/{file}.npy" for key, file in FILES.items()))
 
 
 if __name__ == "__main__":
