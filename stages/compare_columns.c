@@ -37,7 +37,7 @@ const PairHistogram PAIR_HISTOGRAM[PAIR_HISTOGRAMS] = {
       "null children by best cosine, bins of 0.01 over [0, 1]; below 0 in the first"},
      DISTRIBUTION_BINS},
     {{"all_histogram", ARCHIVE_I64, 0,
-      "all cosines, bins of 0.01 over [-1, 1], from a keyed sample of `sampled_pairs` pairs: 256 "
+      "all cosines, bins of 0.01 over [-1, 1], from a keyed sample of `sampled_pairs` pairs: 64 "
       "random parents for each of up to 65,536 random children, none of them dead"},
      SAMPLE_BINS},
 };

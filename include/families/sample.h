@@ -10,7 +10,7 @@
 /** The distribution of all cosines of a pair of dictionaries, from a keyed sample of its pairs, so that
  *  it is the same at any number of ranks and on any machine: SAMPLE_EACH random parents (with
  *  repeats) for each of up to SAMPLE_CHILDREN random children. Pairs with a dead row are left out. */
-enum { SAMPLE_CHILDREN = 65536, SAMPLE_EACH = 256, SAMPLE_BINS = 200 };
+enum { SAMPLE_CHILDREN = 65536, SAMPLE_EACH = 64, SAMPLE_BINS = 200 };
 
 typedef struct Sample {
   uint64_t key;

@@ -188,7 +188,7 @@ def check_all(what, group, cosine, state):
     """The sample's distribution is that of all pairs, up to chance."""
     histogram = group["all_histogram"][:]
     pairs = cosine[state[0] != 0][:, state[1] != 0].ravel()
-    share = (state[1] != 0).mean() * (state[0] != 0).sum() * 256
+    share = (state[1] != 0).mean() * (state[0] != 0).sum() * 64
     near(f"{what} pairs of the sample", group.attrs["sampled_pairs"] / share, 1, 0.02)
     check(f"{what} histogram of the sample", histogram.sum() == group.attrs["sampled_pairs"])
     whole = np.histogram(pairs, bins=200, range=(-1, 1))[0]
