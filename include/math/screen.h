@@ -19,6 +19,7 @@ typedef struct ScreenSide {
   const double *norm; /* [count] Euclidean norms, rounded up */
   int64_t count;
   int64_t first_id;           /* global id of row 0 */
+  const uint32_t *ids;        /* [count] global ids, ascending, where they have gaps; else NULL */
   const uint8_t *is_left_out; /* [count] rows that take no part, or NULL */
   /* For a screen in 8 bits, on both sides or on neither (then it multiplies in float32): */
   const Lowp *lowp;        /* the rows, the query's as left and the base's as right operand, as they

@@ -7,6 +7,7 @@
 #include "lookup.h"
 #include "lowp.h"
 #include "memory.h"
+#include "packed.h"
 #include "ring.h"
 #include "screen.h"
 #include "threads.h"
@@ -46,11 +47,7 @@ void neighbours_sort(Neighbours *neighbours) {
 typedef struct Search {
   const NeighboursJob *job;
   ScreenRoom room;
-  double *child_norm; /* [own children] */
-  double *norm;       /* [rows] of the block that is here, grown as needed */
-  int64_t rows;       /* that `norm` and `lowp` have place for */
-  Lowp child_lowp;    /* own children in 8 bits, */
-  Lowp lowp;          /* and the block that is here */
+  Packed children; /* the panel's own rows */
   bool has_lowp;
   Shard own; /* inside one dictionary: the panel, else empty */
 } Search;
@@ -75,68 +72,38 @@ static RingBlock cut_block(const RingBlock *block, int64_t width, Shard cut) {
   return part;
 }
 
-/** The screen is quicker where it need not ask. */
-static const uint8_t *left_out_of(const uint8_t *is_left_out, int64_t count) {
-  return count > 0 && memchr(is_left_out, 1, (size_t)count) != NULL ? is_left_out : NULL;
-}
-
-static Status fit_block(Search *search, int64_t count) {
-  const int64_t width = search->job->child->width;
-  if (count <= search->rows) {
-    return OK;
-  }
-  MEMORY_FREE(search->norm);
-  lowp_clear(&search->lowp);
-  search->rows = 0;
-  TRY(MEMORY_NEW(&search->norm, count, "norms of parents"));
-  if (search->has_lowp) {
-    TRY(lowp_create(&search->lowp, NULL, count, width, false));
-  }
-  search->rows = count;
-  return OK;
-}
-
-/** A block is quantised where it arrives (2 microseconds a row of 640, where a panel of 65,536 then
- *  multiplies for some hundred), so the integers need not travel. */
-static Status measure_block(Search *search, const RingBlock *part) {
-  const int64_t count = shard_count(part->here);
-  TRY(fit_block(search, count));
-  screen_norms(part->rows, count, search->job->child->width, search->norm);
-  if (search->has_lowp) {
-    search->lowp.count = count;
-    lowp_fill(&search->lowp, part->rows, false);
-  }
-  return OK;
-}
-
+/** A block is packed, and quantised, where it arrives (2 microseconds a row of 640, where a panel of
+ *  65,536 then multiplies for some hundred), so the integers need not travel. */
 static Status screen_part(Search *search, const RingBlock *part, bool is_own) {
-  const NeighboursJob *job = search->job;
-  const Directions *child = job->child;
-  const int64_t count = shard_count(part->here);
-  TRY(measure_block(search, part));
-  const ScreenJob screen = {
-      .query = {.rows = child->rows,
-                .norm = search->child_norm,
-                .count = job->parents->count,
-                .first_id = child->own.first,
-                .is_left_out = left_out_of(child->is_left_out, job->parents->count),
-                .lowp = search->has_lowp ? &search->child_lowp : NULL},
-      .base = {.rows = part->rows,
-               .norm = search->norm,
-               .count = count,
-               .first_id = part->here.first,
-               .is_left_out = left_out_of(part->is_left_out, count),
-               .lowp = search->has_lowp ? &search->lowp : NULL},
-      .width = child->width,
-      .k = job->parents->most,
-      .floor = -2,
-      .keys = job->parents->keys,
-      .counts = job->parents->counts,
-      .back_keys = is_own ? NULL : part->lists.keys,
-      .back_counts = is_own ? NULL : part->lists.counts,
-      .skip_equal_ids = is_own,
-      .room = &search->room};
-  return screen_run(&screen);
+  const int64_t width = search->job->child->width;
+  const bool has_back = !is_own && part->lists.keys != NULL;
+  const PackedRows from = {.rows = part->rows,
+                           .count = shard_count(part->here),
+                           .width = width,
+                           .first_id = part->here.first,
+                           .is_left_out = part->is_left_out,
+                           .lists = has_back ? &part->lists : NULL,
+                           .has_lowp = search->has_lowp};
+  Packed parents;
+  Status status = packed_make(&parents, &from);
+  const Neighbours *lists = &search->children.lists;
+  if (status == OK) {
+    const ScreenJob screen = {.query = search->children.side,
+                              .base = parents.side,
+                              .width = width,
+                              .k = lists->most,
+                              .floor = -2,
+                              .keys = lists->keys,
+                              .counts = lists->counts,
+                              .back_keys = parents.lists.keys,
+                              .back_counts = parents.lists.counts,
+                              .skip_equal_ids = is_own,
+                              .room = &search->room};
+    status = screen_run(&screen);
+    packed_return(&parents, &from);
+  }
+  packed_clear(&parents);
+  return status;
 }
 
 /** Every rank sees every block, so what one has done stands for all. */
@@ -172,28 +139,32 @@ static Status meet_block(const RingBlock *block, void *context) {
 /** Fewer children are multiplied sooner than a block is quantised. */
 enum { LOWP_CHILDREN = 64 };
 
-static Status measure_children(Search *search) {
-  const Directions *child = search->job->child;
-  const int64_t count = search->job->parents->count;
-  TRY(MEMORY_NEW(&search->child_norm, count, "norms of children"));
-  screen_norms(child->rows, count, child->width, search->child_norm);
-  search->has_lowp = lowp_grid() > 0 && child->width <= LOWP_WIDEST && count >= LOWP_CHILDREN;
-  return search->has_lowp ? lowp_create(&search->child_lowp, child->rows, count, child->width, true)
-                          : OK;
+static PackedRows children_of(const NeighboursJob *job, bool has_lowp) {
+  const Directions *child = job->child;
+  return (PackedRows){.rows = child->rows,
+                      .count = shard_count(child->own),
+                      .width = child->width,
+                      .first_id = child->own.first,
+                      .is_left_out = child->is_left_out,
+                      .lists = job->parents,
+                      .has_lowp = has_lowp,
+                      .is_left = true};
 }
 
 static Status meet(Team *team, const NeighboursJob *job, Shard own) {
   Search search = {.job = job, .own = own};
-  ASSERT(job->child->width == job->parent->width);
-  ASSERT(job->parents->count == shard_count(job->child->own));
-  Status status = team_agree(team, measure_children(&search));
+  const Directions *child = job->child;
+  ASSERT(child->width == job->parent->width);
+  ASSERT(job->parents->count == shard_count(child->own));
+  search.has_lowp =
+      lowp_grid() > 0 && child->width <= LOWP_WIDEST && job->parents->count >= LOWP_CHILDREN;
+  const PackedRows from = children_of(job, search.has_lowp);
+  Status status = team_agree(team, packed_make(&search.children, &from));
   if (status == OK) {
     status = ring_run(team, job->parent, job->children, meet_block, &search);
+    packed_return(&search.children, &from);
   }
-  MEMORY_FREE(search.child_norm);
-  MEMORY_FREE(search.norm);
-  lowp_clear(&search.child_lowp);
-  lowp_clear(&search.lowp);
+  packed_clear(&search.children);
   screen_room_clear(&search.room);
   return status;
 }

@@ -14,7 +14,7 @@
 enum { LIST_LEAST = 256 };
 
 static bool is_itself(const ScreenJob *job, int64_t query, int64_t index) {
-  return job->skip_equal_ids && job->query.first_id + query == job->base.first_id + index;
+  return job->skip_equal_ids && screen_id(&job->query, query) == screen_id(&job->base, index);
 }
 
 static float mid_of(const LanesColumns *columns, const LanesRow *row, const void *scores,

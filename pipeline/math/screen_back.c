@@ -54,7 +54,7 @@ void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScrat
     const int64_t index = tile->base + pick->base;
     if (pick->for_base && pick->exact > job->floor) {
       select_offer(job->back_keys + index * job->k, &job->back_counts[index], job->k,
-                   select_key(pick->exact, job->query.first_id + tile->unit_first + pick->query));
+                   select_key(pick->exact, screen_id(&job->query, tile->unit_first + pick->query)));
       screen->back_least[index] = least_of(screen, index);
     }
   }

@@ -127,6 +127,11 @@ void screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s);
 /* Offer what was picked for base rows. */
 void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScratch *s);
 
+/* The global id of a row. */
+static inline int64_t screen_id(const ScreenSide *side, int64_t row) {
+  return side->ids != NULL ? (int64_t)side->ids[row] : side->first_id + row;
+}
+
 /* screen_room.c */
 Status screen_room_fit(const Screen *screen, int64_t list) MUST_USE;
 

@@ -75,7 +75,7 @@ static void offer(const Screen *screen, ScreenScratch *s, int64_t query, int64_t
   const float score = job->base.bias == NULL ? dot : dot + job->base.bias[index];
   if (score > job->floor) {
     select_offer(job->keys + query * job->k, &job->counts[query], job->k,
-                 select_key(score, job->base.first_id + index));
+                 select_key(score, screen_id(&job->base, index)));
     raise_bar(screen, s, query, at);
   }
 }

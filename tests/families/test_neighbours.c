@@ -15,6 +15,7 @@
 enum { WIDTH = 48, MOST = 8, ROWS_MOST = 512 };
 
 static Team team;
+static bool is_sparse; /* most rows are dead */
 
 /* A whole dictionary: row 5 repeats row 2, rows 4 and 9 are dead, the rest random with a mean. */
 static void make_rows(float *rows, int64_t latents, const char *name) {
@@ -27,6 +28,11 @@ static void make_rows(float *rows, int64_t latents, const char *name) {
   }
   if (latents > 5) {
     memcpy(rows + 5 * WIDTH, rows + 2 * WIDTH, WIDTH * sizeof(float));
+  }
+  for (int64_t i = 0; i < latents && is_sparse; i++) {
+    if (random_below(key, (uint64_t)(latents * WIDTH + i), 3) > 0) {
+      memset(rows + i * WIDTH, 0, WIDTH * sizeof(float));
+    }
   }
 }
 
@@ -365,6 +371,15 @@ static void test_progress_ends_at_all_pairs(void) {
   end();
 }
 
+static void test_dictionaries_of_mostly_dead_rows_are_packed(void) {
+  is_sparse = true;
+  test_both_ways_equal_naive_loops();
+  test_ranks_without_rows_change_nothing();
+  test_panels_and_blocks_change_nothing();
+  test_own_neighbours_need_each_pair_once();
+  is_sparse = false;
+}
+
 /* From here on the screen multiplies integers, where the CPU can. */
 static void test_screening_in_8_bits_changes_nothing(void) {
   const char *why = NULL;
@@ -379,6 +394,7 @@ static void test_screening_in_8_bits_changes_nothing(void) {
   end();
   test_panels_and_blocks_change_nothing();
   test_own_neighbours_need_each_pair_once();
+  test_dictionaries_of_mostly_dead_rows_are_packed();
 }
 
 static const CheckFact FACTS[] = {
@@ -394,6 +410,8 @@ static const CheckFact FACTS[] = {
     {"dead rows have and are no neighbours", test_dead_rows_have_and_are_no_neighbours},
     {"scores of other rows equal naive loops", test_scores_of_other_rows_equal_naive_loops},
     {"progress ends at all pairs", test_progress_ends_at_all_pairs},
+    {"dictionaries of mostly dead rows are packed",
+     test_dictionaries_of_mostly_dead_rows_are_packed},
     {"screening in 8 bits changes nothing", test_screening_in_8_bits_changes_nothing},
 };
 
