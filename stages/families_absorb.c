@@ -3,7 +3,7 @@
 
 #include "dense.h"
 #include "exchange.h"
-#include "families_codes.h"
+#include "families_picked.h"
 #include "families_run.h"
 #include "memory.h"
 
@@ -99,21 +99,47 @@ static Status read_cosine(const Encoders *encoders, int64_t child, int64_t sibli
   return OK;
 }
 
-/* Few children come so far: their rows are read one by one. */
-static Status decide(FamiliesPair *pair, const Evidence *evidence, const Kept *sibling,
-                     int64_t first, const Encoders *encoders) {
-  for (int64_t i = 0; i < evidence->children; ++i) {
-    const uint32_t other = sibling[first + i].child;
-    if (other == LOOKUP_NONE) {
-      continue;
+/* Children of a tile that have such a sibling. */
+typedef struct Asked {
+  int64_t *feature;  /* [count] places in the table */
+  uint32_t *sibling; /* [count] */
+  int64_t count;
+  FamiliesPicked picked;
+  Evidence evidence;
+} Asked;
+
+static void asked_close(Asked *asked) {
+  MEMORY_FREE(asked->feature);
+  MEMORY_FREE(asked->sibling);
+  families_picked_close(&asked->picked);
+  evidence_close(&asked->evidence);
+}
+
+static Status ask(Asked *asked, const Kept *sibling, int64_t first, int64_t past) {
+  TRY(MEMORY_NEW(&asked->feature, past - first, "children with kept siblings"));
+  TRY(MEMORY_NEW(&asked->sibling, past - first, "kept siblings"));
+  for (int64_t i = first; i < past; ++i) {
+    if (sibling[i].child != LOOKUP_NONE) {
+      asked->feature[asked->count] = i - first;
+      asked->sibling[asked->count++] = sibling[i].child;
     }
+  }
+  return OK;
+}
+
+/* Few children come so far: their encoder rows are read one by one. */
+static Status decide(FamiliesPair *pair, const Asked *asked, const Kept *sibling, int64_t first,
+                     const Encoders *encoders) {
+  const Evidence *evidence = &asked->evidence;
+  for (int64_t i = 0; i < asked->count; ++i) {
+    const int64_t child = first + asked->feature[i];
     const EvidenceShare share =
         evidence_share(evidence, &evidence->narrow[i], i, 1, &pair->rules.evidence);
     double cosine = -1;
     if (verdict_absorbs(&share, cosine)) {
-      TRY(read_cosine(encoders, pair->child->own.first + first + i, other, &cosine));
+      TRY(read_cosine(encoders, pair->child->own.first + child, asked->sibling[i], &cosine));
       if (verdict_absorbs(&share, cosine)) {
-        verdict_set_absorbed(&pair->table, first + i, sibling[first + i].at);
+        verdict_set_absorbed(&pair->table, child, sibling[child].at);
       }
     }
   }
@@ -122,23 +148,24 @@ static Status decide(FamiliesPair *pair, const Evidence *evidence, const Kept *s
 
 static Status count_tile(FamiliesPair *pair, FamiliesCodes *codes, FamiliesFirings *firings,
                          const Kept *sibling, int64_t first, const Encoders *encoders) {
-  const int64_t left = pair->table.count - first, count = left < TILE ? left : TILE;
-  const int64_t id = pair->child->own.first + first;
-  uint32_t *candidate = NULL;
-  Evidence evidence = {0};
-  TRY(MEMORY_NEW(&candidate, count, "kept siblings"));
-  for (int64_t i = 0; i < count; ++i) {
-    candidate[i] = sibling[first + i].child;
+  const int64_t past = first + TILE < pair->table.count ? first + TILE : pair->table.count;
+  const int64_t own = pair->child->own.first;
+  Asked asked = {0};
+  Status status = ask(&asked, sibling, first, past);
+  if (status == OK && asked.count > 0) {
+    status = families_firings_read(firings, pair->child, (Shard){own + first, own + past});
+    if (status == OK) {
+      status = families_pick(&asked.picked, &firings->children, asked.feature, asked.count);
+    }
+    if (status == OK) {
+      status =
+          evidence_count(&asked.evidence, &asked.picked.children, &codes->source, asked.sibling, 1);
+    }
+    if (status == OK) {
+      status = decide(pair, &asked, sibling, first, encoders);
+    }
   }
-  Status status = families_firings_read(firings, pair->child, (Shard){id, id + count});
-  if (status == OK) {
-    status = evidence_count(&evidence, &firings->children, &codes->source, candidate, 1);
-  }
-  if (status == OK) {
-    status = decide(pair, &evidence, sibling, first, encoders);
-  }
-  evidence_close(&evidence);
-  MEMORY_FREE(candidate);
+  asked_close(&asked);
   return status;
 }
 

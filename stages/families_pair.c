@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "exchange.h"
+#include "families_picked.h"
 #include "families_tile.h"
 #include "log.h"
 #include "memory.h"
@@ -98,60 +99,87 @@ static Status raise_links(FamiliesRun *run, FamiliesPair *pair, const FamiliesTi
   return status;
 }
 
-/* Mean P of the other parents, and the place of the chosen one among them. */
-static void rank(FamiliesPair *pair, const Evidence *matched, int64_t child, int64_t row) {
-  int64_t others, both = 0;
-  const int64_t place = evidence_rank(matched, child, pair->table.both[row], &others);
-  for (int64_t at = child * FAMILIES_MATCHED; at < (child + 1) * FAMILIES_MATCHED; ++at) {
-    both += matched->narrow[at].both; /* 0 where there is none */
-  }
-  if (others > 0 && matched->fired[child] > 0) {
-    pair->matched_rank[row] = (uint8_t)place;
-    pair->matched_p[row] = (float)((double)both / (double)(others * matched->fired[child]));
-  }
+/* Children whose link has enough evidence, and other parents as frequent as theirs. */
+typedef struct Matched {
+  int64_t *feature; /* [count] places in the tile */
+  int64_t count;
+  uint32_t *chosen, *other; /* [children of the tile], [count, FAMILIES_MATCHED] */
+  uint32_t *drawn;          /* [children of the tile, FAMILIES_MATCHED] */
+  FamiliesPicked picked;
+  Evidence evidence;
+} Matched;
+
+static void matched_close(Matched *matched) {
+  MEMORY_FREE(matched->feature);
+  MEMORY_FREE(matched->chosen);
+  MEMORY_FREE(matched->other);
+  MEMORY_FREE(matched->drawn);
+  families_picked_close(&matched->picked);
+  evidence_close(&matched->evidence);
 }
 
-static Status count_matched(FamiliesPair *pair, const FamiliesTile *tile, const uint32_t *other) {
-  const int64_t row = tile->of.first - pair->child->own.first;
-  Evidence matched;
-  const Status status = evidence_count(&matched, &tile->firings.children,
-                                       &tile->tiles->codes.source, other, FAMILIES_MATCHED);
-  for (int64_t child = 0; status == OK && child < shard_count(tile->of); ++child) {
-    rank(pair, &matched, child, row + child);
-  }
-  evidence_close(&matched);
-  return status;
-}
-
-/* Other parents of the same frequency, for the children whose link has enough evidence. */
-static Status match(FamiliesRun *run, FamiliesPair *pair, const FamiliesTile *tile) {
+static Status draw_others(const FamiliesRun *run, const FamiliesPair *pair,
+                          const FamiliesTile *tile, Matched *matched) {
   const int64_t children = shard_count(tile->of), row = tile->of.first - pair->child->own.first;
-  uint32_t *chosen = NULL, *other = NULL;
-  Status status = MEMORY_NEW(&chosen, children, "chosen parents");
-  if (status == OK) {
-    status = MEMORY_NEW(&other, children * FAMILIES_MATCHED, "other parents");
-  }
-  for (int64_t c = 0; status == OK && c < children; ++c) {
+  TRY(MEMORY_NEW(&matched->feature, children, "children with links"));
+  TRY(MEMORY_NEW(&matched->chosen, children, "chosen parents"));
+  TRY(MEMORY_NEW(&matched->drawn, children * FAMILIES_MATCHED, "other parents"));
+  for (int64_t c = 0; c < children; ++c) {
     const bool is_linked = (double)pair->table.best[row + c] >= pair->link;
     const bool is_known = is_linked && !isnan(pair->table.p[row + c]);
-    chosen[c] = is_known ? pair->table.parent[row + c] : LOOKUP_NONE;
+    matched->chosen[c] = is_known ? pair->table.parent[row + c] : LOOKUP_NONE;
+    if (is_known) {
+      matched->feature[matched->count++] = c;
+    }
   }
+  const EvidenceMatched draw = {
+      .children = children,
+      .first = tile->of.first,
+      .chosen = matched->chosen,
+      .parents = pair->parent->latents,
+      .parent_fired = tile->tiles->parent_fired,
+      .key = random_key(run->stage->settings.run.seed, "matched parents", pair->group),
+      .most = FAMILIES_MATCHED};
+  TRY(evidence_matched(&draw, matched->drawn));
+  TRY(MEMORY_NEW(&matched->other, matched->count * FAMILIES_MATCHED, "other parents"));
+  for (int64_t i = 0; i < matched->count * FAMILIES_MATCHED; ++i) {
+    matched->other[i] = matched->drawn[matched->feature[i / FAMILIES_MATCHED] * FAMILIES_MATCHED +
+                                       i % FAMILIES_MATCHED];
+  }
+  return OK;
+}
+
+/* Mean P of the other parents, and the place of the chosen one among them. */
+static void rank(FamiliesPair *pair, const Evidence *evidence, int64_t child, int64_t row) {
+  int64_t others, both = 0;
+  const int64_t place = evidence_rank(evidence, child, pair->table.both[row], &others);
+  for (int64_t at = child * FAMILIES_MATCHED; at < (child + 1) * FAMILIES_MATCHED; ++at) {
+    both += evidence->narrow[at].both; /* 0 where there is none */
+  }
+  if (others > 0 && evidence->fired[child] > 0) {
+    pair->matched_rank[row] = (uint8_t)place;
+    pair->matched_p[row] = (float)((double)both / (double)(others * evidence->fired[child]));
+  }
+}
+
+static Status count_others(FamiliesPair *pair, const FamiliesTile *tile, Matched *matched) {
+  const int64_t row = tile->of.first - pair->child->own.first;
+  TRY(families_pick(&matched->picked, &tile->firings.children, matched->feature, matched->count));
+  TRY(evidence_count(&matched->evidence, &matched->picked.children, &tile->tiles->codes.source,
+                     matched->other, FAMILIES_MATCHED));
+  for (int64_t i = 0; i < matched->count; ++i) {
+    rank(pair, &matched->evidence, i, row + matched->feature[i]);
+  }
+  return OK;
+}
+
+static Status match(const FamiliesRun *run, FamiliesPair *pair, const FamiliesTile *tile) {
+  Matched matched = {0};
+  Status status = draw_others(run, pair, tile, &matched);
   if (status == OK) {
-    const EvidenceMatched matched = {
-        .children = children,
-        .first = tile->of.first,
-        .chosen = chosen,
-        .parents = pair->parent->latents,
-        .parent_fired = tile->tiles->parent_fired,
-        .key = random_key(run->stage->settings.run.seed, "matched parents", pair->group),
-        .most = FAMILIES_MATCHED};
-    status = evidence_matched(&matched, other);
+    status = count_others(pair, tile, &matched);
   }
-  if (status == OK) {
-    status = count_matched(pair, tile, other);
-  }
-  MEMORY_FREE(chosen);
-  MEMORY_FREE(other);
+  matched_close(&matched);
   return status;
 }
 

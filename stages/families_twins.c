@@ -1,7 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "families_codes.h"
+#include "families_picked.h"
 #include "families_run.h"
 #include "memory.h"
 
@@ -38,10 +38,7 @@ typedef struct Search {
   uint32_t *id;  /* [of, stored] */
   float *cosine; /* [of, stored] */
   FamiliesFirings firings;
-  EvidenceChildren children; /* the open ones */
-  int64_t *start;
-  uint32_t *row;
-  float *value;
+  FamiliesPicked open;
 } Search;
 
 static void search_close(Search *search) {
@@ -56,9 +53,7 @@ static void tile_close(Search *search) {
   MEMORY_FREE(search->feature);
   MEMORY_FREE(search->id);
   MEMORY_FREE(search->cosine);
-  MEMORY_FREE(search->start);
-  MEMORY_FREE(search->row);
-  MEMORY_FREE(search->value);
+  families_picked_close(&search->open);
 }
 
 static Status tile_take(Search *search) {
@@ -98,26 +93,8 @@ static void look_at_cosines(Search *search) {
 
 /* The firings of the open features alone. */
 static Status pick_firings(Search *search) {
-  int64_t all = 0;
   TRY(families_firings_read(&search->firings, search->one, search->of));
-  const EvidenceChildren *from = &search->firings.children;
-  for (int64_t i = 0; i < search->count; ++i) {
-    all += from->start[search->feature[i] + 1] - from->start[search->feature[i]];
-  }
-  TRY(MEMORY_NEW(&search->start, search->count + 1, "firings of new features"));
-  TRY(MEMORY_NEW(&search->row, all, "firings of new features"));
-  TRY(MEMORY_NEW(&search->value, all, "firings of new features"));
-  for (int64_t i = 0; i < search->count; ++i) {
-    const int64_t feature = search->feature[i];
-    int64_t to = search->start[i];
-    for (int64_t at = from->start[feature]; at < from->start[feature + 1]; ++at, ++to) {
-      search->row[to] = from->row[at - from->start[0]];
-      search->value[to] = from->value[at - from->start[0]];
-    }
-    search->start[i + 1] = to;
-  }
-  search->children = (EvidenceChildren){search->count, search->start, search->row, search->value};
-  return OK;
+  return families_pick(&search->open, &search->firings.children, search->feature, search->count);
 }
 
 /* Candidates in the twin: by cosine, then those by activation that are not among them. */
@@ -125,7 +102,7 @@ static Status list_candidates(const Search *search, uint32_t *candidate) {
   const int64_t places = search->stored + search->suggested;
   uint32_t *suggestion = NULL;
   TRY(MEMORY_NEW(&suggestion, search->count * search->suggested, "suggested features"));
-  const EvidenceSuggest suggest = {.children = &search->children,
+  const EvidenceSuggest suggest = {.children = &search->open.children,
                                    .source = &search->codes.source,
                                    .parent_fired = search->twin_fired,
                                    .lift_min = search->run->stage->settings.families.lift_min,
@@ -207,9 +184,9 @@ static Status count_open(Search *search) {
     status = look_up_sums(search, candidate, search->count * places, sums);
   }
   if (status == OK) {
-    status = team_agree(
-        search->run->team,
-        evidence_count(&evidence, &search->children, &search->codes.source, candidate, places));
+    status =
+        team_agree(search->run->team, evidence_count(&evidence, &search->open.children,
+                                                     &search->codes.source, candidate, places));
   }
   if (status == OK) {
     compare_activations(search, &evidence, sums);
