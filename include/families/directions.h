@@ -66,8 +66,4 @@ int64_t directions_count(Team *team, const Directions *directions, DirectionStat
  *  place   in      where the rows come from, for the message: "dictionaries/8k.h5 /w_dec"
  *  fails   ERR_NUMERIC when a row is not finite (names the latent) */
 Status directions_unit(Directions *directions, const char *place) MUST_USE;
-/** Subtract `mean` [width] from every row and scale to norm 1 again.
- *  ranks   local */
-void directions_centre(Directions *directions, const float *mean);
-
 #endif

@@ -117,13 +117,3 @@ Status directions_unit(Directions *directions, const char *place) {
   const int64_t own = shard_count(directions->own);
   return threads_run((own + UNIT_ROWS - 1) / UNIT_ROWS, unit_rows, &scaling);
 }
-
-void directions_centre(Directions *directions, const float *mean) {
-  for (int64_t i = 0; i < shard_count(directions->own); i++) {
-    float *row = directions->rows + i * directions->width;
-    for (int64_t j = 0; j < directions->width; j++) {
-      row[j] -= mean[j];
-    }
-    unit_row(row, directions->width);
-  }
-}

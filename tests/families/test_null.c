@@ -1,14 +1,8 @@
-/* The isotropic null against published figures, and how directions spread. */
+/* The isotropic null against published figures. */
 #include <math.h>
-#include <string.h>
 
 #include "check.h"
-#include "dense.h"
-#include "distribution.h"
-#include "memory.h"
 #include "null.h"
-#include "random.h"
-#include "spread.h"
 
 /* Median and 99.9 % of the largest cosine among 2^20, 2^22, 2^25 random parents as reported, to
  * three digits (three of them are one too high in the last place: hence 6e-4). */
@@ -68,140 +62,6 @@ static void test_a_pair_enters_at_the_smaller_dimension_rounded(void) {
   CU_ASSERT_EQUAL(null_dimension(0, 12), 0);
 }
 
-enum { WIDTH = 37, LATENTS = 290 };
-
-static void open_cloud(Directions *out, const Team *team) {
-  const uint64_t key = random_key(3, "cloud", "test");
-  CU_ASSERT_EQUAL(directions_open(out, team, LATENTS, WIDTH), OK);
-  for (int64_t i = out->own.first; i < out->own.past; i++) {
-    float *row = out->rows + (i - out->own.first) * WIDTH;
-    for (int64_t j = 0; j < WIDTH; j++) {
-      const double sharp = 1.0 / (double)(1 + j);
-      row[j] = (float)(0.1 + sharp * random_normal(key, (uint64_t)(i * WIDTH + j)));
-    }
-    if (i % 50 == 3) {
-      memset(row, 0, WIDTH * sizeof(float));
-    }
-  }
-  directions_judge(out, NULL, 0);
-  for (int64_t i = out->own.first; i < out->own.past; i++) {
-    if (i % 50 == 7) {
-      out->state[i - out->own.first] = DIRECTION_UNSEEN;
-    }
-  }
-  CU_ASSERT_EQUAL(directions_unit(out, "test"), OK);
-}
-
-static double naive_dimension(const Directions *whole) {
-  double mean[WIDTH] = {0}, trace = 0, square = 0, alive = 0;
-  for (int64_t i = 0; i < LATENTS; i++) {
-    const bool is_alive = whole->state[i] == DIRECTION_ALIVE;
-    alive += is_alive;
-    for (int64_t j = 0; j < WIDTH && is_alive; j++) {
-      mean[j] += (double)whole->rows[i * WIDTH + j];
-    }
-  }
-  for (int64_t a = 0; a < WIDTH; a++) {
-    for (int64_t b = 0; b < WIDTH; b++) {
-      double entry = 0;
-      for (int64_t i = 0; i < LATENTS; i++) {
-        if (whole->state[i] == DIRECTION_ALIVE) {
-          const float *row = whole->rows + i * WIDTH;
-          entry += ((double)row[a] - mean[a] / alive) * ((double)row[b] - mean[b] / alive);
-        }
-      }
-      square += entry * entry;
-      trace += a == b ? entry : 0;
-    }
-  }
-  return trace * trace / square;
-}
-
-static void test_effective_dimension_equals_loops_and_does_not_depend_on_ranks(void) {
-  Team team;
-  CU_ASSERT_EQUAL(team_open(&team, NULL, NULL), OK);
-  Team self = {.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
-  Directions part, whole;
-  float mean[WIDTH], mean_alone[WIDTH];
-  double dimension = 0, dimension_alone = 0;
-  open_cloud(&part, &team);
-  open_cloud(&whole, &self);
-  CU_ASSERT_EQUAL(spread_mean(&team, &part, mean), OK);
-  CU_ASSERT_EQUAL(spread_mean(&self, &whole, mean_alone), OK);
-  CU_ASSERT_EQUAL(memcmp(mean, mean_alone, sizeof(mean)), 0);
-  CU_ASSERT_EQUAL(spread_dimension(&team, &part, mean, &dimension), OK);
-  CU_ASSERT_EQUAL(spread_dimension(&self, &whole, mean_alone, &dimension_alone), OK);
-  CU_ASSERT_EQUAL(dimension, dimension_alone);
-  CU_ASSERT_DOUBLE_EQUAL(dimension, naive_dimension(&whole), 1e-4 * dimension);
-  directions_clear(&part);
-  directions_clear(&whole);
-  team_close(&team);
-}
-
-static void test_a_cloud_without_extent_has_dimension_zero(void) {
-  Team team;
-  CU_ASSERT_EQUAL(team_open(&team, NULL, NULL), OK);
-  Directions rows;
-  float mean[WIDTH];
-  double dimension = 1;
-  CU_ASSERT_EQUAL(directions_open(&rows, &team, 5, WIDTH), OK);
-  directions_judge(&rows, NULL, 0);
-  CU_ASSERT_EQUAL(directions_count(&team, &rows, DIRECTION_DEAD), 5);
-  CU_ASSERT_EQUAL(spread_mean(&team, &rows, mean), OK);
-  CU_ASSERT_EQUAL(spread_dimension(&team, &rows, mean, &dimension), OK);
-  CU_ASSERT_EQUAL(dimension, 0.0);
-  directions_clear(&rows);
-  team_close(&team);
-}
-
-static void test_states_follow_norm_firings_and_rows_seen(void) {
-  Team self = {.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
-  Directions rows;
-  CU_ASSERT_EQUAL(directions_open(&rows, &self, 3, WIDTH), OK);
-  rows.rows[0] = 2;
-  rows.rows[WIDTH] = 1;
-  const int64_t firings[3] = {0, 1, 1};
-  directions_judge(&rows, firings, DIRECTION_DEAD_ROWS - 1);
-  CU_ASSERT_EQUAL(rows.state[0], DIRECTION_UNSEEN);
-  CU_ASSERT_EQUAL(rows.state[1], DIRECTION_ALIVE);
-  CU_ASSERT_EQUAL(rows.state[2], DIRECTION_DEAD);
-  directions_judge(&rows, firings, DIRECTION_DEAD_ROWS);
-  CU_ASSERT_EQUAL(rows.state[0], DIRECTION_DEAD);
-  CU_ASSERT_EQUAL(rows.is_left_out[0], 1);
-  rows.rows[0] = NAN;
-  CU_ASSERT_EQUAL(directions_unit(&rows, "test"), ERR_NUMERIC);
-  directions_clear(&rows);
-}
-
-static void check_distribution(Team *team, const float *all, int64_t total, double median) {
-  Distribution out;
-  const Shard own = shard_of(total, 1, team->rank, team->size);
-  distribution_of(team, all + own.first, shard_count(own), &out);
-  CU_ASSERT_EQUAL(out.count, total);
-  CU_ASSERT(out.median == median || (isnan(median) && isnan(out.median)));
-}
-
-static void test_distribution_is_exact_at_any_number_of_ranks(void) {
-  Team team;
-  CU_ASSERT_EQUAL(team_open(&team, NULL, NULL), OK);
-  const float values[] = {0.5F, -0.25F, 1.0F, 0.5F, 0.125F, 0.75F, 0.0F};
-  check_distribution(&team, values, 7, 0.5);
-  check_distribution(&team, values, 4, 0.5);
-  check_distribution(&team, values, 2, 0.125);
-  check_distribution(&team, values, 1, 0.5);
-  check_distribution(&team, values, 0, (double)NAN);
-  Distribution out;
-  distribution_of(&team, values, team.rank == 0 ? 7 : 0, &out);
-  CU_ASSERT_EQUAL(out.histogram[0], 2);
-  CU_ASSERT_EQUAL(out.histogram[12], 1);
-  CU_ASSERT_EQUAL(out.histogram[50], 2);
-  CU_ASSERT_EQUAL(out.histogram[99], 1);
-  CU_ASSERT_EQUAL(out.share[0], 4.0 / 7);
-  CU_ASSERT_EQUAL(out.share[1], 4.0 / 7);
-  CU_ASSERT_EQUAL(out.share[2], 2.0 / 7);
-  team_close(&team);
-}
-
 static const CheckFact FACTS[] = {
     {"quantiles equal the table of the beta distribution",
      test_quantiles_equal_the_table_of_the_beta_distribution},
@@ -212,12 +72,6 @@ static const CheckFact FACTS[] = {
     {"no parents have no null", test_no_parents_have_no_null},
     {"a pair enters at the smaller dimension, rounded",
      test_a_pair_enters_at_the_smaller_dimension_rounded},
-    {"effective dimension equals loops and does not depend on ranks",
-     test_effective_dimension_equals_loops_and_does_not_depend_on_ranks},
-    {"a cloud without extent has dimension zero", test_a_cloud_without_extent_has_dimension_zero},
-    {"states follow norm, firings and rows seen", test_states_follow_norm_firings_and_rows_seen},
-    {"distribution is exact at any number of ranks",
-     test_distribution_is_exact_at_any_number_of_ranks},
 };
 
 int main(int argc, char **argv) {
