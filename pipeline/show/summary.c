@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "calibration.h"
 #include "desk.h"
 #include "exchange.h"
 #include "memory.h"
@@ -206,6 +207,7 @@ static Status put_pair(const Summary *summary, const AtlasPair *pair) {
   TRY(put_histogram(summary, object));
   TRY(put_medians(summary, object));
   TRY(put_links(summary, pair, object));
+  TRY(calibration_write_pair(atlas, object, summary->pen));
   pen_close(summary->pen, "}");
   return OK;
 }
@@ -227,6 +229,7 @@ static Status put_replication(const Summary *summary, int twin, int parent) {
   TRY(put_text(summary, file, object, "level"));
   TRY(put_integer(summary, file, object, "parents"));
   TRY(put_real(summary, file, object, "correlation"));
+  TRY(put_real(summary, file, object, "correlation_within"));
   TRY(put_real(summary, file, object, "split_again"));
   TRY(put_real(summary, file, object, "split_any"));
   pen_close(summary->pen, "}");
@@ -346,6 +349,7 @@ static Status put_all(const Summary *summary, const char *title) {
   put_codebook(summary);
   TRY(put_source(summary));
   TRY(put_lists(summary));
+  TRY(calibration_write_run(summary->atlas, summary->pen));
   TRY(put_families(summary));
   put_provenance(summary);
   pen_close(summary->pen, "}");

@@ -226,6 +226,21 @@ def use_search(report):
     report.run("""document.querySelector("#finder").value = ""; document.querySelector("#finder").dispatchEvent(new Event("input"));""")
 
 
+def use_thresholds(report):
+    moved = report.run("""await go("#");
+      const before = all(".facts dd").map(node => node.textContent).join();
+      const slider = document.querySelector("#threshold");
+      slider.value = slider.max;
+      slider.dispatchEvent(new Event("input"));
+      const words = document.querySelector("output.number").textContent;
+      return words.startsWith("0.8") && before !== all(".facts dd").map(node => node.textContent).join();""")
+    report.check("the threshold moves every count", moved)
+    report.check("chance and another seed are drawn", report.run(
+        """return all("path.curve.chance").length > 0 && all("path.curve.seed").length > 0;"""))
+    report.check("warnings of the run are said", report.run(
+        """return all(".notice li").some(node => node.textContent.startsWith("other kind"));"""))
+
+
 def use_all(report):
     if not report.run("return cleave.run.families.whole;"):
         use_paged_table(report)
@@ -242,6 +257,7 @@ def use_all(report):
     report.view("statuses", report.run("return document.querySelector('.bars a').getAttribute('href');"), ".listing tbody tr")
     report.view("search", "#search/a", "h1")
     report.view("a dead or silent feature", f"#{levels[-1]}/{report.run('return book.levels().at(-1).latents - 1;')}", "h1")
+    use_thresholds(report)
     use_table(report)
     use_tree(report, family)
     use_search(report)

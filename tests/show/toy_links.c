@@ -9,7 +9,7 @@
 #include "random.h"
 #include "schema.h"
 #include "toy_parts.h"
-#include "verdict.h"
+#include "verdict_table.h"
 
 enum { NEIGHBOURS = 8, PAIRS = 5, BINS = 100, NAME = 96 };
 
@@ -20,7 +20,9 @@ typedef struct ToyPair {
   int child, parent;
   uint32_t up[TOY_MOST * NEIGHBOURS], down[TOY_MOST * NEIGHBOURS];
   float up_cosine[TOY_MOST * NEIGHBOURS], down_cosine[TOY_MOST * NEIGHBOURS];
-  int64_t histogram[BINS];
+  int64_t histogram[BINS], null_histogram[BINS];
+  int64_t statuses[VERDICT_STEPS * CHILD_STATUSES], linked[VERDICT_STEPS];
+  double null[VERDICT_STEPS], false_share[VERDICT_STEPS];
   uint8_t status[TOY_MOST], flags[TOY_MOST], evidence[TOY_MOST];
   uint32_t pi[TOY_MOST];
   float cosine[TOY_MOST], centred[TOY_MOST], encoder[TOY_MOST];
@@ -51,6 +53,8 @@ typedef struct ToyLinks {
   ToyLevel level[TOY_DICTIONARIES];
   ToyPair pair[PAIRS];
   ToyFamily family;
+  double threshold[VERDICT_STEPS];
+  int64_t grown[VERDICT_STEPS];
   int64_t replication[TOY_MOST * 2];
 } ToyLinks;
 
@@ -132,6 +136,23 @@ static void fill_child(const ToyLinks *links, ToyPair *pair, int64_t child) {
   pair->lift[child] = is_enough ? 9 * p : NAN;
 }
 
+/* Higher thresholds link fewer; chance links none above 0.50. */
+static void fill_steps(ToyLinks *links, ToyPair *pair) {
+  for (int bin = 0; bin < 50; ++bin) {
+    pair->null_histogram[bin] = bin < 10 ? 0 : 100 - 2 * bin;
+  }
+  for (int step = 0; step < VERDICT_STEPS; ++step) {
+    int64_t *statuses = pair->statuses + step * CHILD_STATUSES;
+    links->threshold[step] = verdict_step(step);
+    links->grown[step] = 12 - step / 5;
+    pair->linked[step] = 30 - step / 2;
+    pair->null[step] = step < 10 ? 10.0 - step : 0;
+    pair->false_share[step] = pair->null[step] / (double)pair->linked[step];
+    statuses[CHILD_SPLIT] = pair->linked[step];
+    statuses[CHILD_UNMATCHED] = TOY_DECLARED[pair->child].latents - pair->linked[step];
+  }
+}
+
 static void fill_pair(ToyLinks *links, int index) {
   ToyPair *pair = &links->pair[index];
   pair->child = PAIR_OF[index][0];
@@ -143,6 +164,7 @@ static void fill_pair(ToyLinks *links, int index) {
   for (int64_t p = 0; p < TOY_DECLARED[pair->parent].latents; ++p) {
     fill_down(pair, p);
   }
+  fill_steps(links, pair);
 }
 
 static void fill_states(ToyLinks *links, int dictionary) {
@@ -227,9 +249,9 @@ static char *name_of(char *out, const char *kind, const char *first, const char 
   return out;
 }
 
-enum { LEVEL_ITEMS = 3, PAIR_ITEMS = 7, FOREST_ITEMS = 7, VERDICT_ITEMS = 15, FAMILY_ITEMS = 6 };
+enum { LEVEL_ITEMS = 3, PAIR_ITEMS = 8, FOREST_ITEMS = 7, VERDICT_ITEMS = 19, FAMILY_ITEMS = 6 };
 enum { NEIGHBOUR_ITEMS = TOY_DICTIONARIES * LEVEL_ITEMS + PAIRS * PAIR_ITEMS };
-enum { FAMILIES_ITEMS = 3 * FOREST_ITEMS + PAIRS * VERDICT_ITEMS + FAMILY_ITEMS + 1 };
+enum { FAMILIES_ITEMS = 3 * FOREST_ITEMS + PAIRS * VERDICT_ITEMS + FAMILY_ITEMS + 3 };
 
 typedef struct Sheet {
   ToyItem items[NEIGHBOUR_ITEMS + FAMILIES_ITEMS];
@@ -266,6 +288,7 @@ static void list_neighbours(Sheet *sheet, const ToyLinks *links) {
     list(sheet, "pair", c, p, "child_id", ARCHIVE_U32, parents, NEIGHBOURS, pair->down);
     list(sheet, "pair", c, p, "child_cosine", ARCHIVE_F32, parents, NEIGHBOURS, pair->down_cosine);
     list(sheet, "pair", c, p, "best_histogram", ARCHIVE_I64, BINS, 0, pair->histogram);
+    list(sheet, "pair", c, p, "null_histogram", ARCHIVE_I64, BINS, 0, pair->null_histogram);
   }
 }
 
@@ -315,6 +338,11 @@ static void list_verdicts(Sheet *sheet, const ToyPair *pair) {
   list(sheet, "pair", c, p, "p_child", ARCHIVE_F32, n, 0, pair->p_child);
   list(sheet, "pair", c, p, "lift", ARCHIVE_F32, n, 0, pair->lift);
   list(sheet, "pair", c, p, "evidence", ARCHIVE_U8, n, 0, pair->evidence);
+  list(sheet, "pair", c, p, "sweep_status", ARCHIVE_I64, VERDICT_STEPS, CHILD_STATUSES,
+       pair->statuses);
+  list(sheet, "pair", c, p, "sweep_linked", ARCHIVE_I64, VERDICT_STEPS, 0, pair->linked);
+  list(sheet, "pair", c, p, "sweep_null", ARCHIVE_F64, VERDICT_STEPS, 0, pair->null);
+  list(sheet, "pair", c, p, "sweep_false_share", ARCHIVE_F64, VERDICT_STEPS, 0, pair->false_share);
 }
 
 static void list_families(Sheet *sheet, const ToyLinks *links) {
@@ -335,13 +363,15 @@ static void list_families(Sheet *sheet, const ToyLinks *links) {
     list(sheet, "dictionary", name, "", "flags", ARCHIVE_U8, n, 0, level->flags);
     list(sheet, "dictionary", name, "", "coverage", ARCHIVE_F64, n, 0, level->coverage);
   }
+  list(sheet, "sweep", "threshold", "", "", ARCHIVE_F64, VERDICT_STEPS, 0, links->threshold);
+  list(sheet, "sweep", "families", "", "", ARCHIVE_I64, VERDICT_STEPS, 0, links->grown);
   list(sheet, "family", "root", "", "", ARCHIVE_U32, family->count, 0, family->root);
   list(sheet, "family", "size", "", "", ARCHIVE_I64, family->count, 3, family->size);
   list(sheet, "family", "mass", "", "", ARCHIVE_F64, family->count, 0, family->mass);
   list(sheet, "family", "coverage", "", "", ARCHIVE_F64, family->count, 0, family->coverage);
   list(sheet, "family", "purity", "", "", ARCHIVE_F64, family->count, 0, family->purity);
   list(sheet, "family", "replicated", "", "", ARCHIVE_U8, family->count, 0, family->replicated);
-  for (int i = sheet->count - FAMILY_ITEMS; i < sheet->count; ++i) {
+  for (int i = sheet->count - FAMILY_ITEMS - 2; i < sheet->count; ++i) {
     sheet->names[i][strlen(sheet->names[i]) - 1] =
         '\0'; /* no dataset below a name: its slash goes */
   }
@@ -377,6 +407,8 @@ static Status write_families(Team *team, const char *folder, const ToyLinks *lin
   TRY(archive_set_text(out, "/replication/64-b/16", "level", "64"));
   TRY(archive_set_integer(out, "/replication/64-b/16", "parents", 15));
   TRY(archive_set_real(out, "/replication/64-b/16", "correlation", 0.66));
+  TRY(archive_set_real(out, "/replication/64-b/16", "correlation_within", 0.65));
+  TRY(archive_set_text(out, "/", "warnings", "other kind: 16 is topk, 256 is jumprelu\n"));
   TRY(archive_set_real(out, "/replication/64-b/16", "split_again", 0.56));
   TRY(archive_set_real(out, "/replication/64-b/16", "split_any", 0.23));
   TRY(archive_begin(out));

@@ -10,6 +10,7 @@ const overview = (() => {
   const notices = run => {
     const found = run.dictionaries.filter(one => one.too_little_text).map(WORDS.text)
       .concat(run.pairs.filter(pair => pair.undertrained && (pair.next || pair.twin)).map(WORDS.trained));
+    found.push(...run.warnings);
     if (found.length === 0) return null;
     return h("section", { class: "notice", role: "note" },
       h("strong", {}, "The data does not support all of this report."),
@@ -186,12 +187,14 @@ const overview = (() => {
       h("div", { class: "scroll" }, h("table", { class: "figures" },
         h("thead", {}, h("tr", {}, [["parents", ""], ["level and twin", ""],
         ["correlation", "of the number of children per parent in the level and in its twin"],
+          ["… as frequent", "the same among parents of the same firing rate (16 bins): frequency is not the reason"],
           ["split again", "parents with two or more children in the level: share that has them in the twin too"],
           ["any parent", "share of all parents with two or more children in the twin"]].map(([name, title]) =>
             h("th", { scope: "col", title }, name)))),
         h("tbody", {}, run.replication.map(one => h("tr", {},
           h("th", { scope: "row" }, `${book.name(one.parent)} (${format.count(one.parents)})`),
           h("td", {}, `${one.level}, ${book.name(one.twin)}`), h("td", {}, format.real(one.correlation, 2)),
+          h("td", {}, format.real(one.correlation_within, 2)),
           h("td", {}, format.percent(one.split_again)), h("td", {}, format.percent(one.split_any))))))));
   };
 
@@ -227,7 +230,7 @@ const overview = (() => {
   const show = async main => {
     const run = cleave.run;
     fill(main, h("h1", {}, run.title), source(run), notices(run), tiles(run), h("div", { id: "largest" }),
-      dictionaries(run), pairs(run), parents(run), replication(run), glossary(), provenance(run));
+      dictionaries(run), pairs(run), calibration.panel(run), parents(run), replication(run), glossary(), provenance(run));
     main.querySelector("#largest").replaceWith(await largest());
   };
 
