@@ -190,7 +190,7 @@ def threshold_and_gain(level, rows, mean, l0):
 
 
 class Tensors:
-    """A safetensors file of float32 tensors that are filled piece by piece."""
+    """A safetensors file of float32 tensors that are filled piece by piece (no memory map: its pages would count)."""
 
     def __init__(self, path, shapes):
         header, at = {}, 0
@@ -200,11 +200,19 @@ class Tensors:
             at += size
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
-        with open(path, "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            file.truncate(8 + len(text) + at)
-        self.part = {name: np.memmap(path, "<f4", "r+", 8 + len(text) + header[name]["data_offsets"][0], tuple(shape))
-                     for name, shape in shapes.items()}
+        self.header, self.first, self.file = header, 8 + len(text), open(path, "wb")
+        self.file.write(struct.pack("<Q", len(text)) + text)
+        self.file.truncate(self.first + at)
+
+    def put(self, name, item, array):
+        """Values from this item of the flattened tensor on."""
+        self.file.seek(self.first + self.header[name]["data_offsets"][0] + 4 * item)
+        self.file.write(np.ascontiguousarray(array, "<f4").tobytes())
+
+    def put_columns(self, name, column, array):
+        columns = self.header[name]["shape"][1]
+        for row, values in enumerate(array):
+            self.put(name, row * columns + column, values)
 
 
 def write_dictionary(random, folder, level, mean, threshold, gain, l0):
@@ -214,22 +222,24 @@ def write_dictionary(random, folder, level, mean, threshold, gain, l0):
     file = Tensors(folder / "params.safetensors", {"w_enc": (WIDTH, n), "w_dec": (n, WIDTH), "b_enc": (n,),
                                                    "b_dec": (WIDTH,), "threshold": (n,)})
     length = random.uniform(0.8, 1.25, n).astype(np.float32)
-    file.part["b_dec"][:] = mean
-    file.part["threshold"][:] = np.where(level.state == IS_UNSEEN, 1e6, threshold * length)
+    file.put("b_dec", 0, mean)
+    file.put("threshold", 0, np.where(level.state == IS_UNSEEN, 1e6, threshold * length))
     for first, past in blocks(n):
         rows, stretch = level.direction[first:past], length[first:past, None]
-        file.part["w_enc"][:, first:past] = (rows * stretch).T
-        file.part["w_dec"][first:past] = rows * (gain / stretch)
-        file.part["b_enc"][first:past] = -(rows * stretch) @ mean
+        file.put_columns("w_enc", first, (rows * stretch).T)
+        file.put("w_dec", first * WIDTH, rows * (gain / stretch))
+        file.put("b_enc", first, -(rows * stretch) @ mean)
+    file.file.close()
     config = {"architecture": "jump_relu", "model_name": "planted", "hf_hook_point_in": "model.layers.12.output",
               "width": n, "l0": l0}
     (folder / "config.json").write_text(json.dumps(config))
 
 
 def write_rows(folder, rows, total):
-    out = np.lib.format.open_memmap(folder / "activations.npy", "w+", "<f4", (total, WIDTH))
-    for block, (first, past) in enumerate(blocks(total, 1024)):
-        out[first:past] = rows.make(block, past - first)
+    with open(folder / "activations.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (total, WIDTH)})
+        for block, (first, past) in enumerate(blocks(total, 1024)):
+            file.write(rows.make(block, past - first).astype("<f4").tobytes())
     np.save(folder / "documents.npy", np.arange(total, dtype="<i8") // DOCUMENT)
 
 

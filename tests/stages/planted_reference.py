@@ -303,7 +303,7 @@ def judge_pair(pair, within, twin):
     alive = [c for c in range(child.latents) if not child.is_dead[c] and not child.is_unseen[c] and
              child.stands_for[c] == c]
     looks = {c: first_look(pair, c) for c in alive}
-    kept_of = {looks[c][1]: c for c in alive if looks[c][0] is not None}
+    kept_of = {looks[c][1]: c for c in alive if looks[c][0] == "kept"}
     for c in range(child.latents):
         if child.is_dead[c] or child.is_unseen[c]:
             status[c] = "dead" if child.is_dead[c] else "unseen"
