@@ -2,7 +2,9 @@
 
 #include "memory.h"
 
-enum { ROWS = 1 << 18, ENTRIES = 1 << 24 }; /* a chunk has at most so many, but a row at least */
+/* A chunk has at least a row, and at most so many rows and entries; the ranks of a machine share
+   the entries (600 MB). */
+enum { ROWS = 1 << 20, ENTRIES = 1 << 26, ENTRIES_LEAST = 1 << 22 };
 
 static Status check_start(const char *path, const char *name, const int64_t *start, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
@@ -23,13 +25,22 @@ static Status make_room(FamiliesCodes *codes, int64_t entries) {
   return OK;
 }
 
+static int64_t entries_most(const FamiliesCodes *codes) {
+  const int64_t share = ENTRIES / codes->run->team->node_size;
+  return share > ENTRIES_LEAST ? share : ENTRIES_LEAST;
+}
+
 /* Where the rows begin, and how many of them a chunk holds. */
 static Status read_start(FamiliesCodes *codes, int64_t first, int64_t *rows) {
-  const int64_t left = codes->source.rows - first;
+  const int64_t left = codes->source.rows - first, most = entries_most(codes);
   *rows = left < ROWS ? left : ROWS;
   TRY(archive_read_here(codes->file, "/row_start", first, *rows + 1, codes->start));
   TRY(check_start(archive_path(codes->file), "/row_start", codes->start, *rows));
-  while (*rows > 1 && codes->start[*rows] - codes->start[0] > ENTRIES) {
+  if (codes->start[0] < 0 || codes->start[*rows] > codes->source.entries) {
+    return RAISE(ERR_FORMAT, "%s: /row_start points outside /id: run cleave-encode again",
+                 archive_path(codes->file));
+  }
+  while (*rows > 1 && codes->start[*rows] - codes->start[0] > most) {
     --*rows;
   }
   return OK;

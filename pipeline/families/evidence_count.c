@@ -10,13 +10,27 @@
    fires is looked up there: most slots are empty, and the table stays in the first cache while rows
    of any dictionary stream past. */
 
-enum { UNIT = 64, SLOTS_LEAST = 1024, SLOTS_OF_ONE = 32, CANDIDATES_MOST = 65534 };
+enum {
+  UNIT = 64,
+  WINDOW_LEAST = 1024,
+  WINDOW_FIRINGS = 8,
+  SLOTS_LEAST = 1024,
+  SLOTS_OF_ONE = 32,
+  CANDIDATES_MOST = 65534,
+  GROUP = 8
+};
 
 /* What a thread needs for the child that it counts. */
 typedef struct Finder {
   uint16_t *slot;    /* [slots] 1 + candidate; 0: none */
-  uint32_t *touched; /* [candidates] those that fired in the document */
+  uint32_t *touched; /* [candidates + 1] those that fired in the document */
   int64_t touched_count;
+  int64_t *hit;            /* [GROUP * longest row] entries of a few rows that may be candidates */
+  int64_t hit_past[GROUP]; /* past each row's last one */
+  /* [candidates] of the child */
+  const uint32_t *candidate;
+  uint32_t *now_narrow, *now_wide;
+  double *product, *square;
 } Finder;
 
 typedef struct Count {
@@ -39,51 +53,56 @@ static uint32_t slot_after(const Count *count, uint32_t slot) {
   return (slot + 1) & ((1u << (32 - count->shift)) - 1);
 }
 
-static const uint32_t *candidates_of(const Count *count, int64_t child) {
-  return count->evidence->candidate + child * count->evidence->candidates;
-}
-
 /* The slot where a parent of the child is, or would be. */
-static uint32_t find_slot(const Count *count, const Finder *finder, const uint32_t *candidate,
-                          uint32_t id) {
+static uint32_t find_slot(const Count *count, const Finder *finder, uint32_t id) {
   uint32_t slot = slot_of(id, count->shift);
-  while (finder->slot[slot] != 0 && candidate[finder->slot[slot] - 1] != id) {
+  while (finder->slot[slot] != 0 && finder->candidate[finder->slot[slot] - 1] != id) {
     slot = slot_after(count, slot);
   }
   return slot;
 }
 
+static void turn_to(const Count *count, Finder *finder, int64_t child) {
+  const int64_t at = child * count->evidence->candidates;
+  finder->touched_count = 0;
+  finder->candidate = count->evidence->candidate + at;
+  finder->now_narrow = count->now_narrow + at;
+  finder->now_wide = count->now_wide + at;
+  finder->product = count->evidence->product + at;
+  finder->square = count->evidence->square + at;
+}
+
 /* Candidates into the table; those touched in the document that goes on are touched again. */
 static Status enter_child(const Count *count, Finder *finder, int64_t child) {
-  const uint32_t *candidate = candidates_of(count, child);
-  const uint32_t *now_wide = count->now_wide + child * count->evidence->candidates;
-  finder->touched_count = 0;
+  turn_to(count, finder, child);
   for (int64_t j = 0; j < count->evidence->candidates; ++j) {
-    if (candidate[j] == LOOKUP_NONE) {
+    const uint32_t id = finder->candidate[j];
+    if (id == LOOKUP_NONE) {
       continue;
     }
-    const uint32_t slot = find_slot(count, finder, candidate, candidate[j]);
+    const uint32_t slot = find_slot(count, finder, id);
     if (finder->slot[slot] != 0) {
-      return RAISE(ERR_FORMAT, "parent %lld is named twice for one child", (long long)candidate[j]);
+      return RAISE(ERR_FORMAT, "parent %lld is named twice for one child", (long long)id);
     }
     finder->slot[slot] = (uint16_t)(j + 1);
-    if (now_wide[j] > 0) {
+    if (finder->now_wide[j] > 0) {
       finder->touched[finder->touched_count++] = (uint32_t)j;
     }
   }
   return OK;
 }
 
-static void leave_child(const Count *count, Finder *finder, int64_t child) {
-  const uint32_t *candidate = candidates_of(count, child);
+static void leave_child(const Count *count, Finder *finder) {
   for (int64_t j = 0; j < count->evidence->candidates; ++j) {
-    uint32_t slot = candidate[j] == LOOKUP_NONE ? 0 : slot_of(candidate[j], count->shift);
-    while (candidate[j] != LOOKUP_NONE && finder->slot[slot] != j + 1) {
+    const uint32_t id = finder->candidate[j];
+    if (id == LOOKUP_NONE) {
+      continue;
+    }
+    uint32_t slot = slot_of(id, count->shift);
+    while (finder->slot[slot] != j + 1) {
       slot = slot_after(count, slot);
     }
-    if (candidate[j] != LOOKUP_NONE) {
-      finder->slot[slot] = 0;
-    }
+    finder->slot[slot] = 0;
   }
 }
 
@@ -110,70 +129,80 @@ static void end_document(const Count *count, Finder *finder, int64_t child) {
   finder->touched_count = 0;
 }
 
-/* Entry `e` may be a candidate: its slot is not empty. */
-static void meet(const Count *count, Finder *finder, int64_t child, int64_t e, float value) {
-  const Evidence *evidence = count->evidence;
+/* Entry `e` may be a candidate: its slot is not empty. No branch that cannot be foretold. */
+static void meet(const Count *count, Finder *finder, int64_t e, float value) {
   const EvidenceChunk *chunk = &count->walk.chunk;
-  const uint32_t found =
-      finder->slot[find_slot(count, finder, candidates_of(count, child), chunk->id[e])];
+  const uint32_t found = finder->slot[find_slot(count, finder, chunk->id[e])];
   if (found == 0) {
     return;
   }
-  const int64_t at = child * evidence->candidates + found - 1;
-  if (count->now_wide[at]++ == 0) {
-    finder->touched[finder->touched_count++] = found - 1;
-  }
-  if (chunk->active[e] != 0) {
-    const double other = (double)chunk->value[e];
-    ++count->now_narrow[at];
-    evidence->product[at] += (double)value * other;
-    evidence->square[at] += other * other;
+  const uint32_t j = found - 1;
+  const double other = chunk->active[e] != 0 ? (double)chunk->value[e] : 0;
+  finder->touched[finder->touched_count] = j;
+  finder->touched_count += finder->now_wide[j]++ == 0;
+  finder->now_narrow[j] += chunk->active[e] != 0;
+  finder->product[j] += (double)value * other;
+  finder->square[j] += other * other;
+}
+
+/* Entries of some rows whose slot is not empty. Their values are asked for: they lie anywhere. */
+static void find_hits(const Count *count, Finder *finder, const uint32_t *row, int64_t rows,
+                      int64_t left) {
+  const EvidenceChunk *chunk = &count->walk.chunk;
+  const uint16_t *slot = finder->slot;
+  const int shift = count->shift;
+  int64_t found = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    evidence_fetch(chunk, row + r, left - r);
+    const EvidenceRow entries = evidence_row(chunk, row[r]);
+    int64_t first = found;
+    for (int64_t e = entries.first; e < entries.past; ++e) {
+      finder->hit[found] = e;
+      found += slot[slot_of(chunk->id[e], shift)] != 0;
+    }
+    for (; first < found; ++first) {
+      __builtin_prefetch(chunk->value + finder->hit[first]);
+    }
+    finder->hit_past[r] = found;
   }
 }
 
-static void count_row(const Count *count, Finder *finder, int64_t child, int64_t row, float value) {
-  const EvidenceChunk *chunk = &count->walk.chunk;
-  const EvidenceRow entries = evidence_row(chunk, row);
-  const uint32_t document = chunk->document[row - chunk->first];
+static void enter_row(const Count *count, Finder *finder, int64_t child, int64_t row) {
+  const uint32_t document = count->walk.chunk.document[row - count->walk.chunk.first];
   if (count->now[child] > 0 && document != count->document[child]) {
     end_document(count, finder, child);
   }
   count->document[child] = document;
   ++count->now[child];
-  count->evidence->value_square[child] += (double)value * (double)value;
-  const uint32_t *id = chunk->id;
-  const uint16_t *slot = finder->slot;
-  const int shift = count->shift;
-  for (int64_t e = entries.first; e < entries.past; ++e) {
-    if (slot[slot_of(id[e], shift)] != 0) {
-      meet(count, finder, child, e, value);
+}
+
+static void count_rows(const Count *count, Finder *finder, int64_t child, int64_t first,
+                       int64_t past) {
+  const EvidenceChildren *children = count->children;
+  const int64_t rows = past - first < GROUP ? past - first : GROUP;
+  int64_t i = 0;
+  find_hits(count, finder, children->row + first, rows, past - first);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float value = children->value[first + r];
+    enter_row(count, finder, child, children->row[first + r]);
+    count->evidence->value_square[child] += (double)value * (double)value;
+    for (; i < finder->hit_past[r]; ++i) {
+      meet(count, finder, finder->hit[i], value);
     }
   }
 }
 
-/* The rows of a child lie far from each other. */
-static void fetch_row(const EvidenceChunk *chunk, int64_t row) {
-  const uint32_t *id = chunk->id + evidence_row(chunk, row).first;
-  __builtin_prefetch(id);
-  __builtin_prefetch(id + 16);
-  __builtin_prefetch(id + 32);
-}
-
 static Status count_child(const Count *count, Finder *finder, int64_t child) {
-  const EvidenceChildren *children = count->children;
   EvidencePlaces places;
-  TRY(evidence_places(&count->walk, children, child, &count->next[child], &places));
+  TRY(evidence_places(&count->walk, count->children, child, &count->next[child], &places));
   if (places.first == places.past) {
     return OK;
   }
   TRY(enter_child(count, finder, child));
-  for (int64_t i = places.first; i < places.past; ++i) {
-    if (i + 1 < places.past) {
-      fetch_row(&count->walk.chunk, children->row[i + 1]);
-    }
-    count_row(count, finder, child, children->row[i], children->value[i]);
+  for (int64_t i = places.first; i < places.past; i += GROUP) {
+    count_rows(count, finder, child, i, places.past);
   }
-  leave_child(count, finder, child);
+  leave_child(count, finder);
   return OK;
 }
 
@@ -192,18 +221,42 @@ static Status end_unit(int64_t unit, int thread, void *context) {
   for (int64_t c = unit * UNIT; c < (unit + 1) * UNIT && c < count->children->count; ++c) {
     TRY(enter_child(count, finder, c));
     end_document(count, finder, c);
-    leave_child(count, finder, c);
+    leave_child(count, finder);
+  }
+  return OK;
+}
+
+/* Rows that a child fires in a few times: fewer, and its candidates would go into the table too
+   often; more, and the rows would not stay in the cache from one child to the next. */
+static int64_t window_of(const Count *count) {
+  const EvidenceChildren *children = count->children;
+  const int64_t firings = children->start[children->count] - children->start[0];
+  const double rows = (double)count->walk.source->rows * (double)children->count * WINDOW_FIRINGS /
+                      (double)(firings > 0 ? firings : 1);
+  if (rows >= (double)count->walk.source->rows) {
+    return 0;
+  }
+  return rows > WINDOW_LEAST ? (int64_t)rows : WINDOW_LEAST;
+}
+
+static Status take_hits(Count *count) {
+  for (int t = 0; t < threads_count();
+       ++t) { /* one more: a place is written before it is known to be needed */
+    TRY(MEMORY_RESIZE(&count->finders[t].hit, GROUP * count->walk.longest + 1,
+                      "candidates of rows"));
   }
   return OK;
 }
 
 static Status count_chunks(Count *count) {
   const int64_t units = (count->children->count + UNIT - 1) / UNIT;
+  count->walk.window = window_of(count);
   for (;;) {
     TRY(evidence_walk(&count->walk));
     if (count->walk.chunk.rows == 0) {
       break;
     }
+    TRY(take_hits(count));
     TRY(threads_run(units, count_unit, count));
   }
   TRY(evidence_walked(count->children, count->next));
@@ -243,7 +296,7 @@ static Status take_finders(Count *count, int64_t candidates) {
   TRY(MEMORY_NEW(&count->finders, threads_count(), "threads that count"));
   for (int t = 0; t < threads_count(); ++t) {
     TRY(MEMORY_NEW(&count->finders[t].slot, slots, "slots of candidates"));
-    TRY(MEMORY_NEW(&count->finders[t].touched, candidates, "candidates of a document"));
+    TRY(MEMORY_NEW(&count->finders[t].touched, candidates + 1, "candidates of a document"));
   }
   return OK;
 }
@@ -265,6 +318,7 @@ static void give_back(Count *count) {
   for (int t = 0; count->finders != NULL && t < threads_count(); ++t) {
     MEMORY_FREE(count->finders[t].slot);
     MEMORY_FREE(count->finders[t].touched);
+    MEMORY_FREE(count->finders[t].hit);
   }
   MEMORY_FREE(count->finders);
   MEMORY_FREE(count->next);

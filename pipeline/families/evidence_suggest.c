@@ -109,6 +109,7 @@ static Status count_child(const Tile *tile, Counters *counters, int64_t child) {
   }
   take_list(counters, list);
   for (int64_t i = places.first; i < places.past; ++i) {
+    evidence_fetch(&tile->walk.chunk, children->row + i, places.past - i);
     count_row(counters, &tile->walk.chunk, children->row[i]);
   }
   if (!is_last) {

@@ -1,7 +1,9 @@
 #include "evidence_walk.h"
 
+enum { AHEAD = 2, LINES_MOST = 16, LINE_IDS = 16, LINE_BYTES = 64 };
+
 static Status check_bounds(const EvidenceWalk *walk) {
-  const EvidenceChunk *chunk = &walk->chunk;
+  const EvidenceChunk *chunk = &walk->whole;
   if (chunk->first != walk->past || chunk->rows < 1 ||
       chunk->first + chunk->rows > walk->source->rows) {
     return RAISE(ERR_FORMAT, "rows %lld to %lld of %lld after row %lld: codes out of order",
@@ -12,7 +14,7 @@ static Status check_bounds(const EvidenceWalk *walk) {
 }
 
 static Status check_rows(const EvidenceWalk *walk) {
-  const EvidenceChunk *chunk = &walk->chunk;
+  const EvidenceChunk *chunk = &walk->whole;
   uint32_t last = walk->document;
   for (int64_t row = 0; row < chunk->rows; ++row) {
     if (chunk->document[row] < last) {
@@ -30,7 +32,7 @@ static Status check_rows(const EvidenceWalk *walk) {
 }
 
 static Status check_ids(const EvidenceWalk *walk) {
-  const EvidenceChunk *chunk = &walk->chunk;
+  const EvidenceChunk *chunk = &walk->whole;
   const int64_t entries = chunk->start[chunk->rows] - chunk->start[0];
   uint32_t most = 0;
   for (int64_t e = 0; e < entries; ++e) {
@@ -43,25 +45,74 @@ static Status check_ids(const EvidenceWalk *walk) {
   return OK;
 }
 
-Status evidence_walk(EvidenceWalk *walk) {
-  if (walk->chunk.rows > 0) {
-    walk->document = walk->chunk.document[walk->chunk.rows - 1];
+static int64_t longest_row(const EvidenceChunk *chunk) {
+  int64_t longest = 0;
+  for (int64_t row = 0; row < chunk->rows; ++row) {
+    const int64_t entries = chunk->start[row + 1] - chunk->start[row];
+    longest = entries > longest ? entries : longest;
   }
+  return longest;
+}
+
+static Status read_whole(EvidenceWalk *walk) {
+  if (walk->whole.rows > 0) {
+    walk->document = walk->whole.document[walk->whole.rows - 1];
+  }
+  TRY(walk->source->read(walk->source->context, walk->past, &walk->whole));
+  TRY(check_bounds(walk));
+  TRY(check_rows(walk));
+  TRY(check_ids(walk));
+  walk->longest = longest_row(&walk->whole);
+  return OK;
+}
+
+/* Rows [first, first + rows) of a chunk, counted from its first. */
+static EvidenceChunk window_of(const EvidenceChunk *chunk, int64_t first, int64_t rows) {
+  const int64_t skip = chunk->start[first] - chunk->start[0];
+  return (EvidenceChunk){.first = chunk->first + first,
+                         .rows = rows,
+                         .document = chunk->document + first,
+                         .start = chunk->start + first,
+                         .id = chunk->id + skip,
+                         .value = chunk->value + skip,
+                         .active = chunk->active + skip};
+}
+
+Status evidence_walk(EvidenceWalk *walk) {
   walk->chunk.rows = 0;
   if (walk->past == walk->source->rows) {
     return OK;
   }
-  TRY(walk->source->read(walk->source->context, walk->past, &walk->chunk));
-  TRY(check_bounds(walk));
-  TRY(check_rows(walk));
-  TRY(check_ids(walk));
-  walk->past += walk->chunk.rows;
+  if (walk->past == walk->whole.first + walk->whole.rows) {
+    TRY(read_whole(walk));
+  }
+  const int64_t done = walk->past - walk->whole.first, left = walk->whole.rows - done;
+  const int64_t rows = walk->window > 0 && walk->window < left ? walk->window : left;
+  walk->chunk = window_of(&walk->whole, done, rows);
+  walk->past += rows;
   return OK;
 }
 
 EvidenceRow evidence_row(const EvidenceChunk *chunk, int64_t row) {
   const int64_t *start = chunk->start + (row - chunk->first);
   return (EvidenceRow){start[0] - chunk->start[0], start[1] - chunk->start[0]};
+}
+
+void evidence_fetch(const EvidenceChunk *chunk, const uint32_t *row, int64_t left) {
+  if (left > 2 * AHEAD) {
+    __builtin_prefetch(chunk->start + (row[2 * AHEAD] - chunk->first));
+  }
+  if (left > AHEAD) {
+    const EvidenceRow entries = evidence_row(chunk, row[AHEAD]);
+    const int64_t most = entries.first + LINES_MOST * LINE_IDS;
+    const int64_t past = entries.past < most ? entries.past : most;
+    for (int64_t e = entries.first; e < past; e += LINE_IDS) {
+      __builtin_prefetch(chunk->id + e);
+    }
+    for (int64_t e = entries.first; e < past; e += LINE_BYTES) {
+      __builtin_prefetch(chunk->active + e);
+    }
+  }
 }
 
 Status evidence_places(const EvidenceWalk *walk, const EvidenceChildren *children, int64_t child,
