@@ -99,7 +99,8 @@ Status families_codes_open(FamiliesCodes *codes, const FamiliesRun *run,
                                    .entries = entries,
                                    .parents = one->latents,
                                    .read = read_chunk,
-                                   .context = codes};
+                                   .context = codes,
+                                   .place = archive_path(one->codes)};
   return team_agree(run->team, take_rows(codes));
 }
 
@@ -146,7 +147,8 @@ Status families_firings_read(FamiliesFirings *firings, const FamiliesDictionary 
   firings->children = (EvidenceChildren){.count = shard_count(of),
                                          .start = firings->start,
                                          .row = firings->row,
-                                         .value = firings->value};
+                                         .value = firings->value,
+                                         .place = archive_path(one->codes)};
   return OK;
 }
 

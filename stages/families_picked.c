@@ -26,7 +26,8 @@ Status families_pick(FamiliesPicked *picked, const EvidenceChildren *from, const
     }
     picked->start[i + 1] = to + fired;
   }
-  picked->children = (EvidenceChildren){count, picked->start, picked->row, picked->value};
+  picked->children =
+      (EvidenceChildren){count, picked->start, picked->row, picked->value, from->place};
   return OK;
 }
 

@@ -20,6 +20,7 @@ typedef struct EvidenceChildren {
   const int64_t *start; /* [count + 1]; firings of child c: start[c] - start[0] and on */
   const uint32_t *row;  /* ascending within a child */
   const float *value;   /* activation there */
+  const char *place;    /* where they come from, for messages: "codes/8k.h5" */
 } EvidenceChildren;
 
 /** The parents' sparse codes of rows [first, first + rows). */
@@ -40,6 +41,7 @@ typedef struct EvidenceSource {
   int64_t parents;       /* of the parents' dictionary */
   Status (*read)(void *context, int64_t first, EvidenceChunk *chunk);
   void *context;
+  const char *place; /* where they come from, for messages: "codes/1k.h5" */
 } EvidenceSource;
 
 /** Rows where each of the parents [of.first, of.past) fires.

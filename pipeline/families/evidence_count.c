@@ -82,7 +82,8 @@ static Status enter_child(const Count *count, Finder *finder, int64_t child) {
     }
     const uint32_t slot = find_slot(count, finder, id);
     if (finder->slot[slot] != 0) {
-      return RAISE(ERR_FORMAT, "parent %lld is named twice for one child", (long long)id);
+      return RAISE(ERR_FORMAT, "%s: parent %lld is named twice for one child",
+                   count->children->place, (long long)id);
     }
     finder->slot[slot] = (uint16_t)(j + 1);
     if (finder->now_wide[j] > 0) {

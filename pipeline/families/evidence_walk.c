@@ -6,9 +6,10 @@ static Status check_bounds(const EvidenceWalk *walk) {
   const EvidenceChunk *chunk = &walk->whole;
   if (chunk->first != walk->past || chunk->rows < 1 ||
       chunk->first + chunk->rows > walk->source->rows) {
-    return RAISE(ERR_FORMAT, "rows %lld to %lld of %lld after row %lld: codes out of order",
-                 (long long)chunk->first, (long long)(chunk->first + chunk->rows),
-                 (long long)walk->source->rows, (long long)walk->past);
+    return RAISE(ERR_FORMAT, "%s: rows %lld to %lld of %lld after row %lld: codes out of order",
+                 walk->source->place, (long long)chunk->first,
+                 (long long)(chunk->first + chunk->rows), (long long)walk->source->rows,
+                 (long long)walk->past);
   }
   return OK;
 }
@@ -18,13 +19,14 @@ static Status check_rows(const EvidenceWalk *walk) {
   uint32_t last = walk->document;
   for (int64_t row = 0; row < chunk->rows; ++row) {
     if (chunk->document[row] < last) {
-      return RAISE(ERR_FORMAT, "row %lld: document %lld after %lld: rows must be in corpus order",
-                   (long long)(chunk->first + row), (long long)chunk->document[row],
-                   (long long)last);
+      return RAISE(ERR_FORMAT,
+                   "%s: row %lld: document %lld after %lld: rows must be in corpus order",
+                   walk->source->place, (long long)(chunk->first + row),
+                   (long long)chunk->document[row], (long long)last);
     }
     if (chunk->start[row + 1] < chunk->start[row]) {
-      return RAISE(ERR_FORMAT, "row %lld ends before it begins: run cleave-encode again",
-                   (long long)(chunk->first + row));
+      return RAISE(ERR_FORMAT, "%s: row %lld ends before it begins: run cleave-encode again",
+                   walk->source->place, (long long)(chunk->first + row));
     }
     last = chunk->document[row];
   }
@@ -39,8 +41,9 @@ static Status check_ids(const EvidenceWalk *walk) {
     most = chunk->id[e] > most ? chunk->id[e] : most;
   }
   if (entries > 0 && most >= walk->source->parents) {
-    return RAISE(ERR_FORMAT, "rows %lld and on: latent %lld of a dictionary of %lld",
-                 (long long)chunk->first, (long long)most, (long long)walk->source->parents);
+    return RAISE(ERR_FORMAT, "%s: rows %lld and on: latent %lld of a dictionary of %lld",
+                 walk->source->place, (long long)chunk->first, (long long)most,
+                 (long long)walk->source->parents);
   }
   return OK;
 }
@@ -122,8 +125,10 @@ Status evidence_places(const EvidenceWalk *walk, const EvidenceChildren *childre
   places->first = *next;
   for (; *next < past && children->row[*next] < walk->past; ++*next) {
     if (children->row[*next] < least) {
-      return RAISE(ERR_FORMAT, "firing %lld: row %lld, but rows ascend: run cleave-encode again",
-                   (long long)(children->start[0] + *next), (long long)children->row[*next]);
+      return RAISE(ERR_FORMAT,
+                   "%s: firing %lld: row %lld, but rows ascend: run cleave-encode again",
+                   children->place, (long long)(children->start[0] + *next),
+                   (long long)children->row[*next]);
     }
     least = (int64_t)children->row[*next] + 1;
   }
@@ -134,8 +139,8 @@ Status evidence_places(const EvidenceWalk *walk, const EvidenceChildren *childre
 Status evidence_walked(const EvidenceChildren *children, const int64_t *next) {
   for (int64_t child = 0; child < children->count; ++child) {
     if (next[child] != children->start[child + 1] - children->start[0]) {
-      return RAISE(ERR_FORMAT, "firing %lld lies outside the rows: run cleave-encode again",
-                   (long long)(children->start[0] + next[child]));
+      return RAISE(ERR_FORMAT, "%s: firing %lld lies outside the rows: run cleave-encode again",
+                   children->place, (long long)(children->start[0] + next[child]));
     }
   }
   return OK;

@@ -131,7 +131,7 @@ static Status read_piece(void *context, int64_t first, EvidenceChunk *chunk) {
 }
 
 static EvidenceSource source_of(Corpus *corpus) {
-  return (EvidenceSource){ROWS, ROWS * STORED, PARENTS, read_piece, corpus};
+  return (EvidenceSource){ROWS, ROWS * STORED, PARENTS, read_piece, corpus, "test"};
 }
 
 /* The children of this rank. */
@@ -139,7 +139,7 @@ static EvidenceChildren children_of(const Corpus *corpus) {
   const Shard own = lookup_own(ranks(), CHILDREN);
   const int64_t from = corpus->first[own.first];
   return (EvidenceChildren){shard_count(own), corpus->first + own.first, corpus->row + from,
-                            corpus->firing + from};
+                            corpus->firing + from, "test"};
 }
 
 static int64_t first_child(void) {
@@ -419,8 +419,8 @@ static void test_many_common_parents_are_all_counted(void) {
   Corpus corpus = {.start = start, .document = document, .parent = id, .value = value};
   corpus.active = active;
   corpus.piece = 1;
-  const EvidenceChildren children = {1, first, row, value};
-  const EvidenceSource source = {2, 2 * MANY, MANY, read_two, &corpus};
+  const EvidenceChildren children = {1, first, row, value, "test"};
+  const EvidenceSource source = {2, 2 * MANY, MANY, read_two, &corpus, "test"};
   const EvidenceSuggest job = {&children, &source, fired, 1, 3, 0};
   CU_ASSERT(evidence_suggest(&job, out) == OK);
   CU_ASSERT(out[0] == 0 && out[1] == 1 && out[2] == 2);
@@ -503,8 +503,8 @@ static Status read_spoiled(void *context, int64_t first, EvidenceChunk *chunk) {
 static Status count_spoiled(Spoiled *one) {
   static const float VALUE[2] = {1, 1};
   static const int64_t FIRST[2] = {0, 2};
-  const EvidenceChildren children = {1, FIRST, one->row, VALUE};
-  const EvidenceSource source = {2, 2, 3, read_spoiled, one};
+  const EvidenceChildren children = {1, FIRST, one->row, VALUE, "test"};
+  const EvidenceSource source = {2, 2, 3, read_spoiled, one, "test"};
   Evidence evidence;
   const Status status = evidence_count(&evidence, &children, &source, one->candidate, 2);
   evidence_close(&evidence);

@@ -80,7 +80,8 @@ static EvidenceChildren firings_open(Firings *firings, const PlantedDictionary *
       firings->start[c + 1] += firings->start[c];
     }
   }
-  return (EvidenceChildren){shard_count(own), firings->start, firings->row, firings->value};
+  return (EvidenceChildren){shard_count(own), firings->start, firings->row, firings->value,
+                            "planted"};
 }
 
 static void firings_close(Firings *firings) {
@@ -155,8 +156,8 @@ static void count_all(Evidence *evidence, const PlantedDictionary *child, Plante
                       Shard own, const Lists *lists) {
   Firings firings = {0};
   int64_t *narrow = NULL, *wide = NULL;
-  const EvidenceSource source = {PLANTED_ROWS, parent->entries, parent->latents, read_piece,
-                                 parent};
+  const EvidenceSource source = {PLANTED_ROWS, parent->entries, parent->latents,
+                                 read_piece,   parent,          "planted"};
   const EvidenceChildren children = firings_open(&firings, child, own);
   CU_ASSERT(evidence_count(evidence, &children, &source, lists->candidate, MOST) == OK);
   CU_ASSERT(MEMORY_NEW(&narrow, parent->latents, "counts") == OK);
