@@ -9,6 +9,7 @@
 #include "batches.h"
 #include "clock.h"
 #include "log.h"
+#include "lowp.h"
 #include "memory.h"
 #include "progress.h"
 #include "stage.h"
@@ -257,6 +258,8 @@ static Status train_each(Stage *stage, TrainRows *rows, const char *path) {
 static Status run(Stage *stage) {
   TrainRows rows = {0};
   char *path = NULL;
+  const char *screen = NULL;
+  lowp_open(&screen);
   stage_catch_signals();
   TRY_ALL(&stage->team, check_only(stage));
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));

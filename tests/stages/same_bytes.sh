@@ -23,6 +23,11 @@ for setting in "${settings[@]}"; do
   check "a whole run at $1 ranks, $2 threads" whole_run "run-$1-$2" "$1" "$2"
   check "the same bytes at $1 ranks, $2 threads as at 1 rank, 1 thread" same_as_one "run-$1-$2"
 done
+in_floats() {
+  CLEAVE_LOWP=off whole_run run-floats 2 1
+}
+check "a whole run without products in 8 bits" in_floats
+check "the same bytes as with them" same_as_one run-floats
 
 # Training stopped by a signal at 4 ranks goes on at 3 and ends with the same bytes.
 killed_and_resumed() {
