@@ -24,7 +24,7 @@ static bool is_sampled(const Sampling *s, int64_t index) {
 }
 
 static int64_t bin_of(float cosine) {
-  const int64_t bin = (int64_t)(((double)cosine + 1) * (SAMPLE_BINS / 2));
+  const int64_t bin = (int64_t)(((double)cosine + 1) * 0.5 * SAMPLE_BINS);
   return bin < 0 ? 0 : (bin < SAMPLE_BINS ? bin : SAMPLE_BINS - 1);
 }
 

@@ -153,8 +153,8 @@ static Status meet_tile(const Screen *screen, Tile *tile, ScreenScratch *s) {
 static Status screen_unit(int64_t unit, int thread, void *context) {
   const Screen *screen = context;
   ScreenScratch *s = &screen->room->scratch[thread];
-  Tile tiles[WIDE];
-  int64_t t = 0;
+  Tile tiles[WIDE] = {screen_tile(screen, unit, 0)};
+  int64_t t = 1;
   for (; t < WIDE && t < screen->tiles; t++) {
     tiles[t] = screen_tile(screen, unit, t);
   }

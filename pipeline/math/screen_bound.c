@@ -52,7 +52,8 @@ static LanesRow row_in_bytes(const ScreenSide *side, int64_t width, int64_t quer
   const int64_t at = side->first_lowp + query;
   const double norm = side->lowp_norm == NULL ? side->norm[query] : side->lowp_norm[query];
   const double error = (double)side->lowp->error[at];
-  const double rounding = (double)(ROUNDINGS + width / 16) * U * (side->norm[query] + norm + error);
+  const double roundings = ROUNDINGS + (double)width / 16;
+  const double rounding = roundings * U * (side->norm[query] + norm + error);
   return (LanesRow){.scale = side->lowp->scale[at],
                     .size = round_up(SLACK * (error + rounding)),
                     .error = round_up(SLACK * (norm + rounding))};
