@@ -143,9 +143,11 @@ class Grower:
         return int(choices[self.random.integers(len(choices))])
 
     def apart(self, count, first=None):
-        """Parents that are nearly orthogonal to each other."""
+        """Parents that are nearly orthogonal to each other. None without a parent of its own: through a child that it
+        shares it would fire along with another's."""
+        choices = [p for p in self.good if KINDS[self.small.kind[p]][1] in IN_FOREST]
         while True:
-            picks = self.random.choice(self.good, count, replace=False)
+            picks = self.random.choice(choices, count, replace=False)
             if first is not None:
                 picks[0] = first
             gram = np.abs(self.small.decoder[picks] @ self.small.decoder[picks].T) - np.eye(count)
