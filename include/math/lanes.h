@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 /** One kernel set a kind of processor, chosen at the first call: the widest that this CPU has. All
- *  sets give the same bits; only tests choose one by hand. */
+ *  sets give the same bits; only tests and benchmarks choose one by hand, by lanes_use() or by
+ *  CLEAVE_LANES=plain|avx2|avx512 in the environment (one that this CPU lacks is passed over). */
 
 /** Steps of one Adam update; the factors hold the bias corrections (see adam.h). */
 typedef struct LanesAdam {

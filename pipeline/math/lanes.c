@@ -1,6 +1,7 @@
 #include "lanes.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lanes_sets.h"
@@ -35,11 +36,22 @@ static const Lanes *widest(void) {
   return &LANES_PLAIN;
 }
 
+/* The set named by CLEAVE_LANES, else the widest. */
+static const Lanes *wished(void) {
+  const char *name = getenv("CLEAVE_LANES");
+  for (size_t i = 0; name != NULL && i < sizeof(SETS) / sizeof(SETS[0]); i++) {
+    if (strcmp(SETS[i]->name, name) == 0 && is_supported(SETS[i])) {
+      return SETS[i];
+    }
+  }
+  return widest();
+}
+
 /* Two threads that come here first both store the same pointer. */
 const Lanes *lanes(void) {
   const Lanes *set = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
   if (set == NULL) {
-    set = widest();
+    set = wished();
     __atomic_store_n(&chosen, set, __ATOMIC_RELAXED);
   }
   return set;

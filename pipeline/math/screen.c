@@ -13,8 +13,20 @@
  * them. */
 enum { LIST_LEAST = 256 };
 
-static bool is_itself(const ScreenJob *job, int64_t query, int64_t index) {
-  return job->skip_equal_ids && screen_id(&job->query, query) == screen_id(&job->base, index);
+/* The column of a query's own row, where pairs with equal ids take no part; else -1. */
+static int64_t own_column(const ScreenJob *job, const Tile *tile, int64_t query) {
+  if (!job->skip_equal_ids) {
+    return -1;
+  }
+  const int64_t id = screen_id(&job->query, query);
+  int64_t low = 0;
+  for (int64_t high = tile->count; low < high;) { /* ids ascend */
+    const int64_t middle = low + (high - low) / 2;
+    const bool is_before = screen_id(&job->base, tile->base + middle) < id;
+    low = is_before ? middle + 1 : low;
+    high = is_before ? high : middle;
+  }
+  return low < tile->count && screen_id(&job->base, tile->base + low) == id ? low : -1;
 }
 
 static float mid_of(const LanesColumns *columns, const LanesRow *row, const void *scores,
@@ -30,35 +42,46 @@ static float margin_of(const LanesColumns *columns, const LanesRow *row, int64_t
   return columns->error == NULL ? margin : margin + row->error * columns->error[n];
 }
 
-/* A pair that reached one of its two limits. */
-static void take_pair(const Screen *screen, const Tile *tile, ScreenScratch *s, int32_t at,
-                      int64_t n, float mid, float upper) {
-  const Pool *pool = &s->pools[at];
-  const bool is_candidate = upper >= s->rows[at].least && mid < pool->first;
-  Pick pick = {.query = at, .base = (uint16_t)n};
-  pick.for_query = is_candidate && mid >= pool->bar;
-  pick.for_base = screen->locks != NULL && upper >= s->back[n];
-  if (is_candidate && !pick.for_query) {
-    screen_pool_keep(screen, tile, s, at, (Candidate){upper, (int32_t)(tile->base + n)});
+/* Columns that reached one of the two limits become picks or candidates. All are written, and
+ * counted if they are one: which they are cannot be foreseen, and a branch on it costs more. */
+static void take_hits(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query,
+                      const LanesColumns *columns, const int32_t *hits, int64_t count) {
+  const int32_t at = (int32_t)(query - tile->unit_first);
+  const LanesRow row = s->rows[at];
+  const void *scores = screen_scores(tile, query);
+  const int64_t own = own_column(screen->job, tile, query);
+  Pool *pool = &s->pools[at];
+  Candidate *list = s->lists + at * screen->room->list + pool->count;
+  Pick *picks = s->picks.items + s->picks.count;
+  int64_t listed = 0, picked = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const int32_t n = hits[i];
+    const float mid = mid_of(columns, &row, scores, n);
+    const float upper = mid + margin_of(columns, &row, n);
+    const bool is_candidate = (upper >= row.least) & (mid < pool->first) & (n != own);
+    const bool for_query = is_candidate & (mid >= pool->bar);
+    const bool for_base = columns->back != NULL && (upper >= columns->back[n]) & (n != own);
+    list[listed] = (Candidate){upper, (int32_t)tile->base + n};
+    listed += is_candidate & !for_query;
+    picks[picked] =
+        (Pick){.query = at, .base = (uint16_t)n, .for_query = for_query, .for_base = for_base};
+    picked += for_query | for_base;
   }
-  if (pick.for_query || pick.for_base) {
-    s->picks.items[s->picks.count++] = pick;
-  }
+  pool->count += listed;
+  s->picks.count += picked;
 }
 
 static void scan_row(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query) {
-  const int32_t at = (int32_t)(query - tile->unit_first);
-  const LanesRow *row = &s->rows[at];
-  const void *scores = screen_scores(tile, query);
+  const int64_t at = query - tile->unit_first;
   LanesColumns columns = screen_columns_of(screen, tile->base);
   columns.back = screen->locks == NULL ? NULL : s->back;
-  const int64_t found = lanes()->scan(scores, &columns, row, tile->count, s->hits);
-  for (int64_t i = 0; i < found; i++) {
-    const int64_t n = s->hits[i];
-    if (!is_itself(screen->job, query, tile->base + n)) {
-      const float mid = mid_of(&columns, row, scores, n);
-      take_pair(screen, tile, s, at, n, mid, mid + margin_of(&columns, row, n));
-    }
+  const int64_t found =
+      lanes()->scan(screen_scores(tile, query), &columns, &s->rows[at], tile->count, s->hits);
+  for (int64_t i = 0; i < found;) {
+    const int64_t room = screen_pool_room(screen, s, query, at);
+    const int64_t count = found - i < room ? found - i : room;
+    take_hits(screen, tile, s, query, &columns, s->hits + i, count);
+    i += count;
   }
 }
 
@@ -70,8 +93,9 @@ static void scan_first(const Screen *screen, const Tile *tile, ScreenScratch *s,
   const LanesColumns columns = screen_columns_of(screen, tile->base);
   const int64_t found =
       lanes()->scan(screen_scores(tile, query), &columns, &row, tile->count, s->hits);
+  const int64_t own = own_column(screen->job, tile, query);
   for (int64_t i = 0; i < found; i++) {
-    if (!is_itself(screen->job, query, tile->base + s->hits[i])) {
+    if (s->hits[i] != own) {
       s->picks.items[s->picks.count++] =
           (Pick){.query = at, .base = (uint16_t)s->hits[i], .for_query = true};
     }
@@ -104,6 +128,9 @@ static void scan_block(const Screen *screen, const Tile *tile, ScreenScratch *s,
     if (s->picks.count + TILE > PICKS) {
       settle(screen, tile, s);
     }
+    /* where a later query's list goes on: a long way to fetch it from */
+    const int64_t next = q + 4 < tile->past ? q + 4 - tile->unit_first : 0;
+    __builtin_prefetch(s->lists + next * screen->room->list + s->pools[next].count, 1);
     if (takes_part(screen->job, q)) {
       scan(screen, tile, s, q);
     }

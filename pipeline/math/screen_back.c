@@ -52,7 +52,7 @@ void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScrat
   for (int64_t i = 0; i < s->picks.count; i++) {
     const Pick *pick = &s->picks.items[i];
     const int64_t index = tile->base + pick->base;
-    if (pick->for_base && pick->exact > job->floor) {
+    if (pick->for_base && pick->exact > job->floor && pick->exact >= s->back[pick->base]) {
       select_offer(job->back_keys + index * job->k, &job->back_counts[index], job->k,
                    select_key(pick->exact, screen_id(&job->query, tile->unit_first + pick->query)));
       screen->back_least[index] = least_of(screen, index);

@@ -112,8 +112,8 @@ void screen_pool_open(const Screen *screen, ScreenScratch *s, int64_t query, int
 /* A query without a bar: find what screened score the k best of its first tiles reach. */
 void screen_pool_look(const Screen *screen, const Tile *tiles, int64_t count, ScreenScratch *s,
                       int64_t query);
-void screen_pool_keep(const Screen *screen, const Tile *tile, ScreenScratch *s, int32_t at,
-                      Candidate candidate);
+/* Places in a query's list, of which some are free now. */
+int64_t screen_pool_room(const Screen *screen, ScreenScratch *s, int64_t query, int64_t at);
 /* Offer what was picked for queries. */
 void screen_pool_offer(const Screen *screen, const Tile *tile, ScreenScratch *s);
 /* Settle the lists of a unit. */

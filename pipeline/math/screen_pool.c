@@ -73,7 +73,7 @@ static void offer(const Screen *screen, ScreenScratch *s, int64_t query, int64_t
                   float dot) {
   const ScreenJob *job = screen->job;
   const float score = job->base.bias == NULL ? dot : dot + job->base.bias[index];
-  if (score > job->floor) {
+  if (score > job->floor && score >= s->pools[at].bar) {
     select_offer(job->keys + query * job->k, &job->counts[query], job->k,
                  select_key(score, screen_id(&job->base, index)));
     raise_bar(screen, s, query, at);
@@ -119,13 +119,11 @@ static void tidy_list(const Screen *screen, ScreenScratch *s, int64_t query, int
   }
 }
 
-void screen_pool_keep(const Screen *screen, const Tile *tile, ScreenScratch *s, int32_t at,
-                      Candidate candidate) {
-  Pool *pool = &s->pools[at];
-  if (pool->count == screen->room->list) {
-    tidy_list(screen, s, tile->unit_first + at, at);
+int64_t screen_pool_room(const Screen *screen, ScreenScratch *s, int64_t query, int64_t at) {
+  if (s->pools[at].count == screen->room->list) {
+    tidy_list(screen, s, query, at);
   }
-  s->lists[at * screen->room->list + pool->count++] = candidate;
+  return screen->room->list - s->pools[at].count;
 }
 
 static void settle_picks(const Screen *screen, const Tile *tile, ScreenScratch *s) {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "clock.h"
 #include "dense.h"
@@ -156,12 +155,24 @@ static Status write_results(const Rate *rate, const char *path) {
   return fclose(file) == 0 ? status : RAISE(ERR_FILE, "%s: cannot be written", path);
 }
 
+/* MiB, of this program alone (getrusage counts the parent before exec). */
+static long peak_memory(void) {
+  char line[128];
+  long kib = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file != NULL && kib == 0 && fgets(line, sizeof(line), file) != NULL) {
+    kib = strncmp(line, "VmHWM:", 6) == 0 ? strtol(line + 6, NULL, 10) : 0;
+  }
+  if (file != NULL) {
+    fclose(file);
+  }
+  return kib / 1024;
+}
+
 static void print_cost(const Rate *rate) {
   const double threads = threads_count();
   const double operations =
       2.0 * (double)rate->query.count * (double)rate->base.count * (double)rate->width;
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   printf("seconds %.3f\n", rate->all);
   printf("quantise %.3f\n", rate->quantise);
   printf("gemm %.3f\n", rate->cost.multiply / threads);
@@ -169,7 +180,7 @@ static void print_cost(const Rate *rate) {
   printf("score %.3f\n", rate->cost.score / threads);
   printf("gemm_rate %.1f\n", operations / (rate->cost.multiply / threads) * 1e-9);
   printf("candidates %.1f\n", (double)rate->cost.scored / (double)rate->query.count);
-  printf("peak_mib %.0f\n", (double)usage.ru_maxrss / 1024.0);
+  printf("peak_mib %ld\n", peak_memory());
 }
 
 static void clear(Rate *rate) {

@@ -32,7 +32,7 @@ typedef enum Mode { FLOATS, IN_BYTES, ROTATED, SHIFTED, MODES } Mode;
 typedef struct Case {
   Kind kind;
   int64_t queries, bases, width, k;
-  bool has_bias, has_back, skips_equal, leaves_out;
+  bool has_bias, has_back, skips_equal, leaves_out, has_gaps;
   float floor;
 } Case;
 
@@ -40,6 +40,7 @@ typedef struct Rows {
   float *rows, *bias;
   double *norm;
   uint8_t *is_left_out;
+  uint32_t *ids;     /* ascending, with gaps */
   double *lowp_norm; /* of queries, shifted */
   float *lowp_bias;  /* of base rows */
   Lowp lowp;         /* of JUNK other rows, then these; empty if they are screened in float32 */
@@ -53,8 +54,10 @@ static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64
   switch (kind) {
     case GRID: /* multiples of 1/8: many exact ties */
       return (float)(nearbyint(normal) / 8.0);
-    case BYTES: /* in 8 bits without loss, where scores are whole numbers: ties, none below a bound */
-      return (float)(column == row % width ? 127 : random_below(key, at, 255) - 127);
+    case BYTES: /* nothing is lost in 8 bits. Every other row whole numbers: ties; scores of the rest
+                   are rounded, and nothing but roundings is between them and the screened ones */
+      return (row % 2 == 0 ? 1.0F : 1.0F + 0x1p-12F) *
+             (float)(column == row % width ? 127 : random_below(key, at, 255) - 127);
     case ONE_HOT:
       return column == row % width ? 1.0F : 0.0F;
     case EQUAL: /* every seventh row is zero, the others are one of three */
@@ -126,12 +129,14 @@ static Rows make_rows(const Case *c, int64_t count, uint64_t key, Mode mode) {
   CU_ASSERT_EQUAL(MEMORY_NEW(&r.bias, count, "bias"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&r.norm, count, "norms"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&r.is_left_out, count, "marks"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&r.ids, count, "ids"), OK);
   for (int64_t i = 0; i < count; i++) {
     for (int64_t j = 0; j < c->width; j++) {
       r.rows[i * c->width + j] = element(c->kind, i, j, key, c->width);
     }
     r.bias[i] = (float)(c->kind == GAUSS ? random_normal(key + 1, (uint64_t)i) : (double)(i % 3));
     r.is_left_out[i] = random_uniform(key + 2, (uint64_t)i) < 0.3;
+    r.ids[i] = (uint32_t)(2 * i + (key == QUERY_KEY ? 0 : (int64_t)(i % 3 == 0)));
   }
   screen_norms(r.rows, count, c->width, r.norm);
   if (mode != FLOATS) {
@@ -145,6 +150,7 @@ static void free_rows(Rows *r) {
   MEMORY_FREE(r->bias);
   MEMORY_FREE(r->norm);
   MEMORY_FREE(r->is_left_out);
+  MEMORY_FREE(r->ids);
   MEMORY_FREE(r->lowp_norm);
   MEMORY_FREE(r->lowp_bias);
   lowp_clear(&r->lowp);
@@ -157,6 +163,7 @@ static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t f
                       .norm = r->norm,
                       .count = count,
                       .first_id = first_id,
+                      .ids = c->has_gaps ? r->ids : NULL,
                       .is_left_out = c->leaves_out ? r->is_left_out : NULL,
                       .lowp = r->lowp.rows == NULL ? NULL : &r->lowp,
                       .lowp_norm = r->lowp_norm,
@@ -164,12 +171,16 @@ static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t f
                       .first_lowp = JUNK};
 }
 
+static int64_t id_of(const ScreenSide *side, int64_t row) {
+  return side->ids == NULL ? side->first_id + row : (int64_t)side->ids[row];
+}
+
 static void naive(const ScreenJob *job) {
   for (int64_t q = 0; q < job->query.count; q++) {
     for (int64_t n = 0; n < job->base.count; n++) {
       const bool skips = (job->query.is_left_out && job->query.is_left_out[q]) ||
                          (job->base.is_left_out && job->base.is_left_out[n]) ||
-                         (job->skip_equal_ids && job->query.first_id + q == job->base.first_id + n);
+                         (job->skip_equal_ids && id_of(&job->query, q) == id_of(&job->base, n));
       const float dot =
           dense_dot(job->query.rows + q * job->width, job->base.rows + n * job->width, job->width);
       const float score = dot + (job->base.bias == NULL ? 0.0F : job->base.bias[n]);
@@ -177,10 +188,10 @@ static void naive(const ScreenJob *job) {
         continue;
       }
       select_offer(job->keys + q * job->k, &job->counts[q], job->k,
-                   select_key(score, job->base.first_id + n));
+                   select_key(score, id_of(&job->base, n)));
       if (job->back_keys != NULL) {
         select_offer(job->back_keys + n * job->k, &job->back_counts[n], job->k,
-                     select_key(score, job->query.first_id + q));
+                     select_key(score, id_of(&job->query, q)));
       }
     }
   }
@@ -332,6 +343,11 @@ static void test_left_out_and_equal_ids(void) {
                      .leaves_out = true, .floor = -3.0F});
 }
 
+static void test_ids_with_gaps(void) {
+  check_case(&(Case){EQUAL, 200, 700, 20, 6, .has_back = true, .skips_equal = true,
+                     .has_gaps = true, .floor = -INFINITY});
+}
+
 static void test_nothing_to_do(void) {
   check_case(&(Case){GAUSS, 0, 10, 8, 3, .floor = 0.0F});
   check_case(&(Case){GAUSS, 10, 0, 8, 3, .has_back = true, .floor = 0.0F});
@@ -347,7 +363,8 @@ static void test_all_kernel_sets(void) {
   }
 }
 
-/* Thresholds that few, some, all and no scores exceed; some equal a score, which is not above. */
+/* Thresholds that few, some, all and no scores exceed; some equal a score, which is not above, and
+ * some are the next number below one, which is. */
 static float *make_thresholds(const Case *c, const Rows *query, const Rows *base) {
   float *threshold = NULL;
   CU_ASSERT_EQUAL(MEMORY_NEW(&threshold, c->bases, "thresholds"), OK);
@@ -357,7 +374,8 @@ static float *make_thresholds(const Case *c, const Rows *query, const Rows *base
                                       : dense_dot(query->rows + q * c->width,
                                                   base->rows + n * c->width, c->width);
     const float score = dot + (c->has_bias ? base->bias[n] : 0.0F);
-    threshold[n] = n % 11 == 0 ? INFINITY : (n % 13 == 0 ? -INFINITY : fabsf(score));
+    threshold[n] = n % 3 == 0 ? nextafterf(score, -INFINITY) : fabsf(score);
+    threshold[n] = n % 11 == 0 ? INFINITY : (n % 13 == 0 ? -INFINITY : threshold[n]);
   }
   return threshold;
 }
@@ -419,6 +437,7 @@ static void test_above_thresholds(void) {
   check_above(&(Case){EQUAL, 64, 700, 24, .k = 1, .has_bias = true}, &hits);
   check_above(&(Case){LOPSIDED, 90, 1100, 65, .k = 1, .has_bias = true}, &hits);
   check_above(&(Case){BYTES, 90, 700, 64, .k = 1, .has_bias = true}, &hits);
+  check_above(&(Case){BYTES, 90, 700, 700, .k = 1}, &hits);
   check_above(&(Case){HEAVY, 90, 700, 130, .k = 1}, &hits);
   check_above(&(Case){CLOSE, 20, 1500, 64, .k = 1}, &hits);
   check_above(&(Case){GAUSS, 0, 10, 8, .k = 1}, &hits);
@@ -442,6 +461,7 @@ static const CheckFact FACTS[] = {
     {"norms over eight powers of ten", test_norms_of_all_sizes},
     {"scores that differ by roundings alone", test_scores_apart_by_roundings},
     {"rows left out and a row with itself take no part", test_left_out_and_equal_ids},
+    {"ids with gaps", test_ids_with_gaps},
     {"no queries or no base rows", test_nothing_to_do},
     {"the same with every kernel set", test_all_kernel_sets},
     {"all pairs above their thresholds, and no others", test_above_thresholds},
