@@ -142,7 +142,7 @@ static Status spool_rows(Codes *codes, const CodesBatch *batch) {
   for (int64_t r = 0; r < batch->rows; r++) {
     codes->counts[r] = (int32_t)(batch->start[r + 1] - batch->start[r]);
   }
-  if (active == NULL) {
+  if (active == NULL && entries > 0) {
     memset(codes->active, 1, (size_t)entries);
     active = codes->active;
   }
