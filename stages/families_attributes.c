@@ -130,6 +130,7 @@ static Status set_spread(const FamiliesDictionary *level, const char *group, Arc
                         {"children_p99", spread->p99},
                         {"children_dispersion", spread->dispersion},
                         {"children_top_share", spread->top_share},
+                        {"children_expected", level->children_expected},
                         {"covered_mass", level->covered_mass},
                         {"hole_mass", level->hole_mass},
                         {"mean_hamming", level->mean_hamming}};

@@ -63,12 +63,13 @@ typedef struct FamiliesDictionary {
   double *chain_jaccard;         /* [own] nan: no descendants; NULL: no chain ends here */
   SweepParents *sweep;           /* NULL at the largest */
   MetricsChildren spread;
-  int64_t holes;           /* parents with an absorbed child */
-  double hole_mass;        /* share of the level's activation that lies in holes */
-  double covered_mass;     /* ... that forest children cover */
-  double mean_hamming;     /* rows a parent with children */
-  double mass_in_families; /* share of its activation in trees rooted in the smallest level */
-  int64_t novel_groups;    /* trees rooted in novel or unmatched features with more than one */
+  double children_expected; /* alive features of the next larger level / alive ones of this */
+  int64_t holes;            /* parents with an absorbed child */
+  double hole_mass;         /* share of the level's activation that lies in holes */
+  double covered_mass;      /* ... that forest children cover */
+  double mean_hamming;      /* rows a parent with children */
+  double mass_in_families;  /* share of its activation in trees rooted in the smallest level */
+  int64_t novel_groups;     /* trees rooted in novel or unmatched features with more than one */
 } FamiliesDictionary;
 
 typedef struct FamiliesNull {

@@ -129,6 +129,22 @@ static Status sweep_level(FamiliesRun *run, FamiliesDictionary *level, const Swe
   return status;
 }
 
+static int64_t count_alive(FamiliesRun *run, const FamiliesDictionary *one) {
+  int64_t alive = 0;
+  for (int64_t i = 0; i < shard_count(one->own); ++i) {
+    alive += one->counts[i] && one->state[i] == DIRECTION_ALIVE;
+  }
+  exchange_sum(run->team, &alive, 1);
+  return alive;
+}
+
+/* How many children a parent would have if all had one parent each. */
+static void expect_children(FamiliesRun *run, FamiliesDictionary *level) {
+  const int64_t parents = count_alive(run, level);
+  const int64_t children = count_alive(run, families_level(run, level->level + 1));
+  level->children_expected = parents > 0 ? (double)children / (double)parents : NAN;
+}
+
 static Status sweep_levels(FamiliesRun *run) {
   for (int64_t l = 0; l + 1 < run->levels; ++l) {
     FamiliesDictionary *level = families_level(run, l);
@@ -140,6 +156,7 @@ static Status sweep_levels(FamiliesRun *run) {
     }
     sweep_forest_clear(&forest);
     TRY(status);
+    expect_children(run, level);
   }
   return OK;
 }

@@ -139,7 +139,8 @@
  *                  trees rooted in the smallest level), novel_groups (trees of several features rooted in novel or
  *                  unmatched ones), codes, dictionary (content checksums); all but the largest: count_STATUS
  *                  (parent statuses), parents_with_children, children_mean, _median, _p90, _p99, _most,
- *                  _dispersion (variance / mean), _top_share (under the top 1 % of parents), covered_mass,
+ *                  _dispersion (variance / mean), _top_share (under the top 1 % of parents), _expected (alive
+ *                  features of the next larger level / alive ones of this), covered_mass,
  *                  hole_mass (shares of its activation), holes (parents with one), mean_hamming
  *    /family              trees rooted in the smallest level, also those of one feature:
  *      root [F] u32, size [F, levels] i64       features of each level

@@ -138,6 +138,9 @@ def check_sweep():
     parents = np.bincount(small["parent_status"][:], minlength=9)
     check("parents at the threshold in force", (small["sweep_status"][0] == parents).all())
     grown = (small["forest_children"][:] > 0).sum()
+    state = {name: near[f"dictionary/{name}/state"][:] for name in NAMES}
+    check("children expected", np.isclose(small.attrs["children_expected"],
+                                          (state["middle"] == 2).sum() / (state["small"] == 2).sum()))
     check("families", families["sweep/families"][0] == grown == families.attrs["families"])
 
 
