@@ -47,15 +47,29 @@ done
 check "screened in float32: the same bytes" env CLEAVE_LOWP=off bash -c "$(declare -f whole fresh stage same content)
   quick=(${quick[*]}) python=$python here=$here; whole 2 1 \"\${quick[@]}\""
 
-# Killed after 1 to 4 seconds, run again, killed again, ... until it is through; anew until there were ten kills.
+# Killed up to 2 seconds after it made a file, run again, killed again, ... until it is through; anew until there were ten
+# kills, and a run that went on inside a comparison.
 kills=0
 resumed=0
+files() {
+  find other/comparing -name '*.h5' 2>/dev/null | wc -l
+}
+made_a_file() { # more than COUNT of them, or the end
+  while [ "$(files)" -le "$1" ] && kill -0 "$pid" 2>/dev/null; do
+    sleep 0.05
+  done
+}
+wanted() {
+  [ $kills -lt "${RESTART_KILLS:-10}" ] || { [ $resumed -eq 0 ] && [ $kills -lt 60 ]; }
+}
 killed_until_through() {
   fresh other
   while [ ! -e other/neighbours.h5 ]; do
+    before=$(files)
     begin $((1 + RANDOM % 4))
-    if [ $kills -lt "${RESTART_KILLS:-10}" ]; then
-      sleep "$((1 + RANDOM % 3)).$((RANDOM % 10))"
+    if wanted; then
+      made_a_file "$before"
+      sleep "$((RANDOM % 2)).$((RANDOM % 10))"
       stop KILL "$pid" && kills=$((kills + 1))
     fi
     wait "$pid" 2>/dev/null || grep -q 'signal 9' kill.err || { cat kill.err; return 1; }
@@ -65,7 +79,7 @@ killed_until_through() {
 }
 killed_often() {
   RANDOM=7
-  while [ $kills -lt "${RESTART_KILLS:-10}" ]; do
+  while wanted; do
     killed_until_through || return 1
   done
   echo "     killed $kills times, $resumed runs went on inside a comparison"
