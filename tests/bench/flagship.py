@@ -3,7 +3,7 @@
 planted families in Gemma Scope 2 layout, a twin of the third, rows that they encode to an L0 near 100.
 
 usage: flagship.py make FOLDER [--scale 1/16] [--seed N]   write dictionaries, rows, documents, run.yaml, truth
-       flagship.py run FOLDER BIN [--ranks 2] [--keep]     all stages by the programs in BIN: time and peak memory of each
+       flagship.py run FOLDER BIN [--ranks 2] [--keep]     all stages, programs in BIN: time and peak memory of each
        flagship.py judge FOLDER                            roots of FOLDER/run/features.csv against the truth
 
 A feature's direction is a part of its parent's and a part of its own, down four levels. A row is a sum of a few dozen
