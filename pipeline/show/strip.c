@@ -125,34 +125,12 @@ static Status read_window(Strip *strip, const Atlas *atlas, int64_t row, const W
   return read_rows(strip, atlas, row, window, *cell_of);
 }
 
-/* Rows that were made elsewhere may come without text: a cell that names the row stands for it. */
-static Status read_alone(Strip *strip, const Atlas *atlas, int64_t row) {
-  uint32_t document = 0, position = 0;
-  TRY(shelf_read(atlas->text[ATLAS_ROW_DOCUMENT], row, 1, &document));
-  TRY(shelf_read(atlas->text[ATLAS_ROW_POSITION], row, 1, &position));
-  TRY(MEMORY_RESIZE(&strip->cells, 1, "cells of a strip"));
-  TRY(MEMORY_RESIZE(&strip->cell_of_row, 1, "rows of a strip"));
-  TRY(text_printf(&strip->text, "row %lld", (long long)row));
-  strip->document = document;
-  strip->position = position;
-  strip->first_row = row;
-  strip->past_row = row + 1;
-  strip->cells[0] = (StripCell){.length = strip->text.length, .has_row = true};
-  strip->cell_of_row[0] = 0;
-  strip->centre = 0;
-  strip->count = 1;
-  return OK;
-}
-
 Status strip_read(Strip *strip, const Atlas *atlas, int64_t row, int64_t side) {
   Window window = {0};
   Text bytes = {0};
   int64_t *cell_of = NULL;
   strip->count = 0;
   strip->text.length = 0;
-  if (shelf_rows(atlas->text[ATLAS_TOKEN]) == 0) {
-    return read_alone(strip, atlas, row);
-  }
   TRY(find_window(atlas, row, side, strip, &window));
   const Status status = read_window(strip, atlas, row, &window, &bytes, &cell_of);
   MEMORY_FREE(cell_of);
