@@ -17,8 +17,17 @@ double fixed_to(int64_t sum, double scale);
  * CPUs. */
 void fixed_add_row(int64_t *sums, const float *row, int64_t width, double factor, double scale);
 
-/** The same for four rows. */
-void fixed_add_rows4(int64_t *sums, const float *const rows[4], int64_t width,
-                     const float factors[4], double scale);
+/** Many rows into the same sums, taken four at a time: the sums are loaded and stored once for all
+ * four. Start with {.sums, .width, .scale}; the sums hold all rows after fixed_flush. ranks   local */
+typedef struct FixedRows {
+  int64_t *sums; /* [width] */
+  int64_t width;
+  double scale;
+  int count;            /* that wait */
+  const float *rows[4]; /* borrowed until fixed_flush */
+  float factors[4];
+} FixedRows;
+void fixed_push(FixedRows *waiting, const float *row, float factor);
+void fixed_flush(FixedRows *waiting);
 
 #endif

@@ -34,11 +34,27 @@ void fixed_add_row(int64_t *sums, const float *row, int64_t width, double factor
   lanes()->fixed_add(sums, row, width, factor * scale);
 }
 
-void fixed_add_rows4(int64_t *sums, const float *const rows[4], int64_t width,
-                     const float factors[4], double scale) {
+static void add_four(const FixedRows *waiting) {
   double scaled[4];
   for (int i = 0; i < 4; i++) {
-    scaled[i] = (double)factors[i] * scale;
+    scaled[i] = (double)waiting->factors[i] * waiting->scale;
   }
-  lanes()->fixed_add4(sums, rows, width, scaled);
+  lanes()->fixed_add4(waiting->sums, (const float *const *)waiting->rows, waiting->width, scaled);
+}
+
+void fixed_push(FixedRows *waiting, const float *row, float factor) {
+  waiting->rows[waiting->count] = row;
+  waiting->factors[waiting->count++] = factor;
+  if (waiting->count == 4) {
+    add_four(waiting);
+    waiting->count = 0;
+  }
+}
+
+void fixed_flush(FixedRows *waiting) {
+  for (int i = 0; i < waiting->count; i++) {
+    fixed_add_row(waiting->sums, waiting->rows[i], waiting->width, (double)waiting->factors[i],
+                  waiting->scale);
+  }
+  waiting->count = 0;
 }

@@ -16,26 +16,17 @@ typedef struct Rebuilding {
   int64_t *sums;
 } Rebuilding;
 
-/* Four hits at a time: the sums are loaded and stored once for all of them. */
 static void add_row(const Rebuilding *r, int64_t at, int64_t *sums) {
   const Fire *fire = r->fire;
   const int64_t width = r->sae->width, row = r->which[at];
-  const float *rows[4];
-  float values[4];
-  int64_t count = 0;
+  FixedRows rows = {.sums = sums, .width = width, .scale = r->scales[at]};
   for (int64_t i = fire->start[row]; i < fire->start[row + 1]; i++) {
     if (fire_is_active(fire, row, i)) {
-      rows[count] = r->sae->w_dec + (select_id(fire->keys[i]) - r->sae->own.first) * width;
-      values[count++] = fire->values[i];
-    }
-    if (count == 4) {
-      fixed_add_rows4(sums, (const float *const *)rows, width, values, r->scales[at]);
-      count = 0;
+      const int64_t latent = select_id(fire->keys[i]) - r->sae->own.first;
+      fixed_push(&rows, r->sae->w_dec + latent * width, fire->values[i]);
     }
   }
-  for (int64_t i = 0; i < count; i++) {
-    fixed_add_row(sums, rows[i], width, (double)values[i], r->scales[at]);
-  }
+  fixed_flush(&rows);
 }
 
 static Status add_unit(int64_t unit, int thread, void *context) {

@@ -56,25 +56,15 @@ typedef struct Decoding {
   int64_t *sums;
 } Decoding;
 
-/* Four hits at a time: the sums are loaded and stored once for all of them. */
 static void add_row(const Decoding *d, int64_t row, int64_t *sums) {
-  const float *rows[4];
-  float values[4];
-  int64_t count = 0;
+  FixedRows rows = {.sums = sums, .width = d->width, .scale = d->scales[row]};
   for (int64_t i = d->hits->row_start[row]; i < d->hits->row_start[row + 1]; i++) {
     const SaeHit *hit = &d->hits->by_row[i];
     if (hit->active) {
-      rows[count] = d->w_dec + hit->latent * d->width;
-      values[count++] = hit->value;
-    }
-    if (count == 4) {
-      fixed_add_rows4(sums, (const float *const *)rows, d->width, values, d->scales[row]);
-      count = 0;
+      fixed_push(&rows, d->w_dec + hit->latent * d->width, hit->value);
     }
   }
-  for (int64_t i = 0; i < count; i++) {
-    fixed_add_row(sums, rows[i], d->width, (double)values[i], d->scales[row]);
-  }
+  fixed_flush(&rows);
 }
 
 static Status add_unit(int64_t unit, int thread, void *context) {
