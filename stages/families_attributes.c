@@ -9,7 +9,7 @@ static Status set_counts(Archive *out, const char *group, const int64_t *count, 
   char key[64];
   for (int s = 1; s < statuses; ++s) {
     snprintf(key, sizeof key, "count_%s",
-             is_child ? verdict_child_name((ChildStatus)s) : verdict_parent_name((ParentStatus)s));
+             is_child ? verdict_child_name(s) : verdict_parent_name((ParentStatus)s));
     TRY(archive_set_integer(out, group, key, count[s]));
   }
   return OK;
@@ -186,18 +186,6 @@ static Status set_names(Archive *out, Team *team, const char *key, int count,
   return status;
 }
 
-static const char *child_name(int code) {
-  return verdict_child_name((ChildStatus)code);
-}
-
-static const char *parent_name(int code) {
-  return verdict_parent_name((ParentStatus)code);
-}
-
-static const char *flag_name(int code) {
-  return verdict_flag_name((VerdictFlag)code);
-}
-
 static const char *evidence_name(int code) {
   static const char *const NAMES[] = {"open", "no", "yes"};
   return NAMES[code];
@@ -222,9 +210,9 @@ Status families_set_attributes(FamiliesRun *run, Archive *out, const Stamp *stam
   char text[17];
   TRY(archive_note_text(out, "/", "stamp", stamp_text(stamp, text)));
   TRY(set_levels(run, out));
-  TRY(set_names(out, run->team, "child_statuses", CHILD_STATUSES, child_name));
-  TRY(set_names(out, run->team, "parent_statuses", PARENT_STATUSES, parent_name));
-  TRY(set_names(out, run->team, "flags", VERDICT_FLAGS, flag_name));
+  TRY(set_names(out, run->team, "child_statuses", CHILD_STATUSES, verdict_child_name));
+  TRY(set_names(out, run->team, "parent_statuses", PARENT_STATUSES, verdict_parent_name));
+  TRY(set_names(out, run->team, "flags", VERDICT_FLAGS, verdict_flag_name));
   TRY(set_names(out, run->team, "evidence", 3, evidence_name));
   TRY(archive_set_text(out, "/", "warnings", text_chars(&run->warnings)));
   TRY(archive_set_text(out, "/", "activations", archive_content(run->activations)));

@@ -24,7 +24,7 @@ static Status append_flags(Text *out, uint8_t flags) {
   TRY(text_append(out, ",", 1));
   for (int flag = 0; flag < VERDICT_FLAGS; ++flag) {
     if ((flags & verdict_bit((VerdictFlag)flag)) != 0) {
-      TRY(text_printf(out, "%s%s", separator, verdict_flag_name((VerdictFlag)flag)));
+      TRY(text_printf(out, "%s%s", separator, verdict_flag_name(flag)));
       separator = " ";
     }
   }
@@ -44,8 +44,7 @@ static Status append_place(const Lines *lines, int64_t i, const VerdictTable *ta
   const ForestRoot root = level->roots[i];
   const ChildStatus status = table != NULL ? (ChildStatus)table->status[i] : CHILD_NONE;
   TRY(text_printf(out, "%s,%lld,%s,%s,", level->settings->name, (long long)(level->own.first + i),
-                  verdict_child_name(status),
-                  verdict_parent_name((ParentStatus)level->parent_status[i])));
+                  verdict_child_name(status), verdict_parent_name(level->parent_status[i])));
   if (table != NULL && table->parent[i] != LOOKUP_NONE) {
     TRY(text_printf(out, "%s,%lld", run->dictionaries[level->below].settings->name,
                     (long long)table->parent[i]));
@@ -147,7 +146,7 @@ static Status family_line(int64_t i, void *context, Text *out) {
   }
   TRY(text_printf(out, "%s/%lld", smallest->settings->name, (long long)root->id));
   TRY(append_sums(run, i, out));
-  TRY(text_printf(out, ",%s", verdict_parent_name((ParentStatus)smallest->parent_status[i])));
+  TRY(text_printf(out, ",%s", verdict_parent_name(smallest->parent_status[i])));
   TRY(append_real(out, smallest->sum[i]));
   TRY(append_real(out, smallest->coverage[i]));
   TRY(append_real(out, families_purity(run, i)));
@@ -160,7 +159,7 @@ static Status family_line(int64_t i, void *context, Text *out) {
 }
 
 static Status append_member(const Lines *lines, const FamiliesMember *member, Text *out) {
-  const char *status = verdict_child_name((ChildStatus)member->status);
+  const char *status = verdict_child_name((int)member->status);
   TRY(text_printf(out, "{\"id\":\"%s/%lld\",\"label\":",
                   families_level(lines->run, member->level)->settings->name,
                   (long long)member->id));
@@ -172,7 +171,7 @@ static Status append_member(const Lines *lines, const FamiliesMember *member, Te
   if (!isnan(member->p)) {
     TRY(text_printf(out, ",\"p\":%.6g", (double)member->p));
   }
-  const char *parent = verdict_parent_name((ParentStatus)member->parent_status);
+  const char *parent = verdict_parent_name((int)member->parent_status);
   return parent[0] != '\0' ? text_printf(out, ",\"parent_status\":\"%s\"", parent) : OK;
 }
 

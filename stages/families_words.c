@@ -45,7 +45,7 @@ static void say_statuses(const FamiliesPair *pair) {
     if (count[s] == 0) {
       continue;
     }
-    printf(cells % 3 == 0 ? "\n  %-9s%9s " : "  %-9s%9s ", verdict_child_name((ChildStatus)s),
+    printf(cells % 3 == 0 ? "\n  %-9s%9s " : "  %-9s%9s ", verdict_child_name(s),
            grouped(count[s]));
     if (is_alive) {
       printf("%4.1f%%", 100.0 * (double)count[s] / (double)pair->sweep->alive);

@@ -55,11 +55,11 @@ typedef enum ParentStatus { VERDICT_PARENT_LIST(VERDICT_ENUM) PARENT_STATUSES } 
 typedef enum VerdictFlag { VERDICT_FLAG_LIST(VERDICT_ENUM) VERDICT_FLAGS } VerdictFlag;
 #undef VERDICT_ENUM
 
-/** The names above; the bit of a flag.
+/** The names above by their codes, as files hold them; the bit of a flag.
  *  ranks   local */
-const char *verdict_child_name(ChildStatus status);
-const char *verdict_parent_name(ParentStatus status);
-const char *verdict_flag_name(VerdictFlag flag);
+const char *verdict_child_name(int status);
+const char *verdict_parent_name(int status);
+const char *verdict_flag_name(int flag);
 uint8_t verdict_bit(VerdictFlag flag);
 /** Has a child of this status an edge in the forest? Is it kept, or split (with or without `?`)?
  *  ranks   local */

@@ -8,15 +8,15 @@ static const char *const PARENT_NAMES[] = {VERDICT_PARENT_LIST(VERDICT_TEXT)};
 static const char *const FLAG_NAMES[] = {VERDICT_FLAG_LIST(VERDICT_TEXT)};
 #undef VERDICT_TEXT
 
-const char *verdict_child_name(ChildStatus status) {
+const char *verdict_child_name(int status) {
   return CHILD_NAMES[status];
 }
 
-const char *verdict_parent_name(ParentStatus status) {
+const char *verdict_parent_name(int status) {
   return PARENT_NAMES[status];
 }
 
-const char *verdict_flag_name(VerdictFlag flag) {
+const char *verdict_flag_name(int flag) {
   return FLAG_NAMES[flag];
 }
 

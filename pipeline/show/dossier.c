@@ -82,7 +82,7 @@ static Status write_facts(Dossier *dossier) {
 static Status add_flags(Dossier *dossier, int flags) {
   for (int flag = 0; flag < VERDICT_FLAGS; ++flag) {
     if ((flags & verdict_bit((VerdictFlag)flag)) != 0) {
-      TRY(text_printf(&dossier->line, ", %s", verdict_flag_name((VerdictFlag)flag)));
+      TRY(text_printf(&dossier->line, ", %s", verdict_flag_name(flag)));
     }
   }
   return OK;
@@ -109,7 +109,7 @@ static Status write_child_status(Dossier *dossier) {
     return OK;
   }
   const bool is_linked = verdict_in_forest((ChildStatus)link.status);
-  TRY(text_printf(&dossier->line, "%s%s ", verdict_child_name((ChildStatus)link.status),
+  TRY(text_printf(&dossier->line, "%s%s ", verdict_child_name(link.status),
                   is_linked ? " of" : ", closest to"));
   TRY(name_feature(dossier, pair->parent, link.parent, false));
   TRY(end_line(dossier));
@@ -144,7 +144,7 @@ static Status write_children(Dossier *dossier) {
   }
   const AtlasPair *pair = atlas_pair(atlas, atlas->of_level[level + 1], dossier->dictionary);
   TRY(text_printf(&dossier->line, "%s: %lld in %s",
-                  verdict_parent_name((ParentStatus)dossier->feature.parent_status),
+                  verdict_parent_name(dossier->feature.parent_status),
                   (long long)dossier->feature.forest_children,
                   atlas->dictionaries[atlas->of_level[level + 1]].name));
   if (dossier->feature.coverage == dossier->feature.coverage) {
@@ -172,7 +172,7 @@ static Status write_children(Dossier *dossier) {
       continue;
     }
     TRY(text_printf(&dossier->line, "    %.2f %-8s ", (double)link.cosine,
-                    verdict_child_name((ChildStatus)link.status)));
+                    verdict_child_name(link.status)));
     TRY(name_feature(dossier, pair->child, children[i], false));
     TRY(end_line(dossier));
     ++listed;

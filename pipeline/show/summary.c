@@ -265,23 +265,11 @@ static void put_names(const Summary *summary, const char *key, const char *(*nam
   pen_close(summary->pen, "]");
 }
 
-static const char *child_name(int code) {
-  return verdict_child_name((ChildStatus)code);
-}
-
-static const char *parent_name(int code) {
-  return verdict_parent_name((ParentStatus)code);
-}
-
-static const char *flag_name(int code) {
-  return verdict_flag_name((VerdictFlag)code);
-}
-
 /* What the page's script must know of codes and files. */
 static void put_codebook(const Summary *summary) {
-  put_names(summary, "child_statuses", child_name, CHILD_STATUSES);
-  put_names(summary, "parent_statuses", parent_name, PARENT_STATUSES);
-  put_names(summary, "flags", flag_name, VERDICT_FLAGS);
+  put_names(summary, "child_statuses", verdict_child_name, CHILD_STATUSES);
+  put_names(summary, "parent_statuses", verdict_parent_name, PARENT_STATUSES);
+  put_names(summary, "flags", verdict_flag_name, VERDICT_FLAGS);
   pen_key(summary->pen, "shard");
   pen_open(summary->pen, "{");
   put_count(summary, "features", DESK_FEATURES);

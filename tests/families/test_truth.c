@@ -281,8 +281,7 @@ static void print_confusion(const int64_t *matrix) {
   for (int truth = 0; truth < CHILD_STATUSES; ++truth) {
     for (int found = 0; found < CHILD_STATUSES; ++found) {
       if (matrix[truth * CHILD_STATUSES + found] > 0 && ranks()->rank == 0) {
-        printf("\n    %s found as %s: %lld", verdict_child_name((ChildStatus)truth),
-               verdict_child_name((ChildStatus)found),
+        printf("\n    %s found as %s: %lld", verdict_child_name(truth), verdict_child_name(found),
                (long long)matrix[truth * CHILD_STATUSES + found]);
       }
     }

@@ -245,7 +245,7 @@ static void test_codes_have_their_names(void) {
   CU_ASSERT_STRING_EQUAL(verdict_flag_name(FLAG_SKIP), "skip");
   CU_ASSERT(verdict_bit(FLAG_LOW_TC) == 1 && verdict_bit(FLAG_HOLES) == 64);
   for (int status = 0; status < CHILD_STATUSES; ++status) {
-    const char *name = verdict_child_name((ChildStatus)status);
+    const char *name = verdict_child_name(status);
     CU_ASSERT(verdict_is_open((ChildStatus)status) == (strchr(name, '?') != NULL));
   }
 }

@@ -380,7 +380,7 @@ static Status write_truth(const Planted *planted) {
     const PlantedDictionary *one = &planted->dictionaries[level];
     for (int64_t i = 0; i < one->latents; ++i) {
       TRY(text_printf(&text, "%s,%lld,%s,%lld\n", NAMES[level], (long long)i,
-                      verdict_child_name((ChildStatus)one->status[i]), (long long)one->parent[i]));
+                      verdict_child_name(one->status[i]), (long long)one->parent[i]));
     }
   }
   TRY(text_write_file(&text, path_of("truth.csv")));
