@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "dense.h"
 #include "encode_file.h"
@@ -257,18 +256,13 @@ static Status print_row(Stage *stage, int64_t index) {
   return status;
 }
 
-static bool is_wanted(const Stage *stage, int64_t index) {
-  const char *only = stage_flag(stage, "--only");
-  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
-}
-
 static Status print_table(Stage *stage) {
   if (stage->team.rank == 0) {
     printf("%-24s %9s %7s %8s %8s %11s\n", "dictionary", "explained", "L0", "dead", "unseen",
            ">= 30 rows");
   }
   for (int64_t i = 0; i < stage->settings.count; i++) {
-    if (is_wanted(stage, i)) {
+    if (stage_is_wanted(stage, i)) {
       TRY(print_row(stage, i));
     }
   }
@@ -276,18 +270,10 @@ static Status print_table(Stage *stage) {
   return OK;
 }
 
-static Status check_only(const Stage *stage) {
-  const char *only = stage_flag(stage, "--only");
-  if (only != NULL && settings_find(&stage->settings, only) < 0) {
-    return RAISE(ERR_USAGE, "--only %s: run.yaml declares no dictionary of that name", only);
-  }
-  return OK;
-}
-
 static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
   const Settings *settings = &stage->settings;
   for (int64_t i = 0; i < settings->count; i++) {
-    if (!is_wanted(stage, i)) {
+    if (!stage_is_wanted(stage, i)) {
       continue;
     }
     if (!settings_is_encoded(settings, i)) {
@@ -304,7 +290,7 @@ static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
 
 static Status run(Stage *stage) {
   const char *screen = NULL;
-  TRY_ALL(&stage->team, check_only(stage));
+  TRY_ALL(&stage->team, stage_check_only(stage));
   lowp_open(&screen);
   log_info("scores are screened in %s", screen);
   EncodeRows rows = {0};

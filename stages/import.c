@@ -1,28 +1,13 @@
 /* cleave-import: dictionaries, rows and codes that were made elsewhere, into cleave's own files. */
-#include <string.h>
-
 #include "import_codes.h"
 #include "import_dictionary.h"
 #include "import_rows.h"
 #include "log.h"
 #include "stage.h"
 
-static Status check_only(const Stage *stage) {
-  const char *only = stage_flag(stage, "--only");
-  if (only != NULL && settings_find(&stage->settings, only) < 0) {
-    return RAISE(ERR_USAGE, "--only %s: run.yaml declares no dictionary of that name", only);
-  }
-  return OK;
-}
-
-static bool is_wanted(const Stage *stage, int64_t index) {
-  const char *only = stage_flag(stage, "--only");
-  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
-}
-
 static Status import_dictionaries(Stage *stage, int64_t *imported) {
   for (int64_t i = 0; i < stage->settings.count; i++) {
-    if (!settings_is_trained(&stage->settings, i) && is_wanted(stage, i)) {
+    if (!settings_is_trained(&stage->settings, i) && stage_is_wanted(stage, i)) {
       TRY(import_dictionary(stage, i));
       ++*imported;
     }
@@ -33,7 +18,7 @@ static Status import_dictionaries(Stage *stage, int64_t *imported) {
 /* Codes need the rows and the dictionary. */
 static Status import_all_codes(Stage *stage) {
   for (int64_t i = 0; i < stage->settings.count; i++) {
-    if (!settings_is_encoded(&stage->settings, i) && is_wanted(stage, i)) {
+    if (!settings_is_encoded(&stage->settings, i) && stage_is_wanted(stage, i)) {
       TRY(import_codes(stage, i));
     }
   }
@@ -43,7 +28,7 @@ static Status import_all_codes(Stage *stage) {
 static Status run(Stage *stage) {
   const bool has_rows = !settings_harvests(&stage->settings);
   int64_t imported = 0;
-  TRY_ALL(&stage->team, check_only(stage));
+  TRY_ALL(&stage->team, stage_check_only(stage));
   TRY(import_dictionaries(stage, &imported));
   if (has_rows) {
     TRY(import_rows(stage));

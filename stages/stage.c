@@ -313,6 +313,19 @@ int stage_main(int argc, char **argv, const StageSpec *spec) {
   return (int)status;
 }
 
+Status stage_check_only(const Stage *stage) {
+  const char *only = stage_flag(stage, "--only");
+  if (only != NULL && settings_find(&stage->settings, only) < 0) {
+    return RAISE(ERR_USAGE, "--only %s: run.yaml declares no dictionary of that name", only);
+  }
+  return OK;
+}
+
+bool stage_is_wanted(const Stage *stage, int64_t index) {
+  const char *only = stage_flag(stage, "--only");
+  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
+}
+
 Status stage_path(const Stage *stage, char **out, const char *format, ...) {
   char name[512];
   va_list list;

@@ -51,6 +51,12 @@ int stage_main(int argc, char **argv, const StageSpec *spec);
 /** Value of an own flag, NULL when it was not given ("" for a flag without value).
  *  ranks   local */
 const char *stage_flag(const Stage *stage, const char *name);
+/** For stages that work dictionary by dictionary, with an own flag "--only NAME": does run.yaml declare
+ *  that name? Is dictionary `index` among those to do?
+ *  ranks   local
+ *  fails   ERR_USAGE */
+Status stage_check_only(const Stage *stage) MUST_USE;
+bool stage_is_wanted(const Stage *stage, int64_t index);
 /** A path inside the run's folder, "dictionaries/8k.h5", into a new string.
  *  ranks   local */
 Status stage_path(const Stage *stage, char **out, const char *format, ...)

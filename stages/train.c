@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "batches.h"
 #include "clock.h"
@@ -223,26 +222,13 @@ static Status train_one(Stage *stage, TrainRows *rows, int64_t index) {
   return status;
 }
 
-static Status check_only(const Stage *stage) {
-  const char *only = stage_flag(stage, "--only");
-  if (only != NULL && settings_find(&stage->settings, only) < 0) {
-    return RAISE(ERR_USAGE, "--only %s: run.yaml declares no dictionary of that name", only);
-  }
-  return OK;
-}
-
-static bool is_wanted(const Stage *stage, int64_t index) {
-  const char *only = stage_flag(stage, "--only");
-  return only == NULL || strcmp(only, stage->settings.dictionaries[index].name) == 0;
-}
-
 static Status train_each(Stage *stage, TrainRows *rows, const char *path) {
   const Settings *settings = &stage->settings;
   bool is_skipping = false;
   for (int64_t i = 0; i < settings->count; i++) {
     if (!settings_is_trained(settings, i)) {
       is_skipping = true;
-    } else if (is_wanted(stage, i)) {
+    } else if (stage_is_wanted(stage, i)) {
       if (rows->file == NULL) {
         TRY(train_rows_open(rows, &stage->team, path));
       }
@@ -261,7 +247,7 @@ static Status run(Stage *stage) {
   const char *screen = NULL;
   lowp_open(&screen);
   stage_catch_signals();
-  TRY_ALL(&stage->team, check_only(stage));
+  TRY_ALL(&stage->team, stage_check_only(stage));
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));
   const Status status = train_each(stage, &rows, path);
   train_rows_close(&rows);
