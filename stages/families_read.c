@@ -44,13 +44,20 @@ static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
   return status;
 }
 
-static Status open_one(FamiliesRun *run, const FamiliesDictionary *one, const char *folder,
-                       const char *schema, const char *maker, Archive **out) {
+static Status open_file(FamiliesRun *run, const char *name, const char *schema, const char *maker,
+                        Archive **out) {
   char *path = NULL;
-  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s/%s.h5", folder, one->settings->name));
+  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s", name));
   const Status status = archive_open(run->team, path, schema, maker, out);
   MEMORY_FREE(path);
   return status;
+}
+
+static Status open_one(FamiliesRun *run, const FamiliesDictionary *one, const char *folder,
+                       const char *schema, const char *maker, Archive **out) {
+  char name[FAMILIES_NAME];
+  snprintf(name, sizeof name, "%s/%s.h5", folder, one->settings->name);
+  return open_file(run, name, schema, maker, out);
 }
 
 static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
@@ -66,15 +73,6 @@ static Status open_dictionary(FamiliesRun *run, FamiliesDictionary *one) {
   TRY_ALL(run->team, check_latents(one, one->file, shape[0]));
   one->width = shape[1];
   return archive_get_text(one->file, "/", "architecture", &one->architecture);
-}
-
-static Status open_file(FamiliesRun *run, const char *name, const char *schema, const char *maker,
-                        Archive **out) {
-  char *path = NULL;
-  TRY_OWN(run->team, &path, stage_path(run->stage, &path, "%s", name));
-  const Status status = archive_open(run->team, path, schema, maker, out);
-  MEMORY_FREE(path);
-  return status;
 }
 
 static Status open_activations(FamiliesRun *run) {
@@ -216,6 +214,17 @@ FamiliesDictionary *families_level(const FamiliesRun *run, int64_t level) {
 const char *families_dataset(const FamiliesPair *pair, const char *column, char *name) {
   snprintf(name, FAMILIES_NAME + 32, "%s/%s", pair->group, column);
   return name;
+}
+
+Status families_check_ids(const char *place, const char *kind, const uint32_t *id, int64_t count,
+                          int64_t latents) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (id[i] != LOOKUP_NONE && (int64_t)id[i] >= latents) {
+      return RAISE(ERR_FORMAT, "%s: %s %lld of %lld: run cleave-compare again", place, kind,
+                   (long long)id[i], (long long)latents);
+    }
+  }
+  return OK;
 }
 
 static Status take_features(FamiliesDictionary *one) {

@@ -164,6 +164,13 @@ FamiliesDictionary *families_level(const FamiliesRun *run, int64_t level);
 /** "/pair/8k/1k/NAME" into [FAMILIES_NAME + 32]; returned. ranks local */
 const char *families_dataset(const FamiliesPair *pair, const char *column, char *name);
 
+/** Are ids from neighbours.h5 (LOOKUP_NONE: none) features of a dictionary of so many latents?
+ *  place, kind  in  for the message: "/pair/8k/1k", "parent"
+ *  ranks local
+ *  fails ERR_FORMAT */
+Status families_check_ids(const char *place, const char *kind, const uint32_t *id, int64_t count,
+                          int64_t latents) MUST_USE;
+
 /** families_checks.c: what must be well, and what is only warned of, before anything is read. ranks collective */
 Status families_check(FamiliesRun *run) MUST_USE;
 

@@ -67,23 +67,14 @@ static Status read_stored(const FamiliesTile *tile, Stored *stored) {
   return read_column(tile, "span_parent", stored->span);
 }
 
-static Status check_parents(const FamiliesTile *tile, const uint32_t *id, int64_t count) {
-  const FamiliesPair *pair = tile->tiles->pair;
-  for (int64_t i = 0; i < count; ++i) {
-    if (id[i] != LOOKUP_NONE && (int64_t)id[i] >= pair->parent->latents) {
-      return RAISE(ERR_FORMAT, "%s: parent %lld of %lld: run cleave-compare again", pair->group,
-                   (long long)id[i], (long long)pair->parent->latents);
-    }
-  }
-  return OK;
-}
-
 /* Parents by activation, and whether the file's ids can be. */
 static Status suggest(FamiliesTile *tile, Stored *stored) {
   const FamiliesTiles *tiles = tile->tiles;
   const int64_t children = shard_count(tile->of);
-  TRY(check_parents(tile, stored->id, children * tiles->stored));
-  TRY(check_parents(tile, stored->span, children * tiles->span));
+  const FamiliesPair *pair = tiles->pair;
+  const int64_t latents = pair->parent->latents;
+  TRY(families_check_ids(pair->group, "parent", stored->id, children * tiles->stored, latents));
+  TRY(families_check_ids(pair->group, "parent", stored->span, children * tiles->span, latents));
   TRY(families_firings_read(&tile->firings, tiles->pair->child, tile->of));
   const EvidenceSuggest suggest = {.children = &tile->firings.children,
                                    .source = &tiles->codes.source,

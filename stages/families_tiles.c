@@ -80,16 +80,6 @@ static Status read_first(const FamiliesTiles *tiles, uint32_t *child, float *cos
   return status;
 }
 
-static Status check_children(const FamiliesTiles *tiles, const uint32_t *child, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    if (child[i] != LOOKUP_NONE && (int64_t)child[i] >= tiles->pair->child->latents) {
-      return RAISE(ERR_FORMAT, "%s: child %lld of %lld: run cleave-compare again",
-                   tiles->pair->group, (long long)child[i], (long long)tiles->pair->child->latents);
-    }
-  }
-  return OK;
-}
-
 /* The nearest of the children that the members of a group name; ties to the lower id. */
 static void choose(const BestChild *named, int64_t count, Shard own, float *cosine,
                    uint32_t *best_child) {
@@ -155,7 +145,8 @@ static Status find_best_children(FamiliesTiles *tiles) {
     status = read_first(tiles, child, cosine);
   }
   if (status == OK) {
-    status = check_children(tiles, child, own);
+    status =
+        families_check_ids(tiles->pair->group, "child", child, own, tiles->pair->child->latents);
   }
   status = team_agree(tiles->run->team, status);
   if (status == OK) {

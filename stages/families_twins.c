@@ -63,17 +63,6 @@ static Status tile_take(Search *search) {
   return MEMORY_NEW(&search->cosine, count * search->stored, "features of the twin");
 }
 
-static Status check_ids(const Search *search) {
-  for (int64_t i = 0; i < shard_count(search->of) * search->stored; ++i) {
-    if (search->id[i] != LOOKUP_NONE && (int64_t)search->id[i] >= search->twin->one->latents) {
-      return RAISE(ERR_FORMAT, "%s: feature %lld of %lld: run cleave-compare again",
-                   search->twin->id, (long long)search->id[i],
-                   (long long)search->twin->one->latents);
-    }
-  }
-  return OK;
-}
-
 /* A decoder cosine that is strong settles it; the others are open. */
 static void look_at_cosines(Search *search) {
   const double strong = search->run->stage->settings.families.strong;
@@ -204,7 +193,9 @@ static Status search_tile(Search *search) {
                    search->id));
   TRY(archive_read(run->neighbours, search->twin->cosine, search->of.first, shard_count(search->of),
                    search->cosine));
-  TRY_ALL(run->team, check_ids(search));
+  TRY_ALL(run->team,
+          families_check_ids(search->twin->id, "feature", search->id,
+                             shard_count(search->of) * search->stored, search->twin->one->latents));
   look_at_cosines(search);
   TRY_ALL(run->team, pick_firings(search));
   return count_open(search);

@@ -14,7 +14,7 @@ enum { LOWP_WIDEST = 65536 }; /* columns whose products still fit 32 bits */
  *  error = |x - x^| rounded up (Cauchy-Schwarz). Nothing here is approximate: the bound is part of
  *  the result. Products are formed by oneDNN (u8 x s8 -> s32, exact integers) where it is right on
  *  this CPU; lowp_open() finds out. A row whose largest |x_i| is 0, below 2^-60 or above 2^50 has
- *  q = 0 and error = |x|.
+ *  q = 0 and error = |x|; one that holds a NaN or an infinity has an error that is not finite.
  *  ranks   all local */
 typedef struct Lowp {
   int64_t count;  /* may be lowered, and raised again, between fills */

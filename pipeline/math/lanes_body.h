@@ -226,7 +226,7 @@ static inline void to_byte(const float *restrict row, float scale, float inverse
                            uint8_t *restrict out, ByteSums *restrict sums, int64_t lane) {
   const float q = whole_number(row[lane] * inverse);
   const double lost = (double)row[lane] - (double)scale * (double)q;
-  const int32_t integer = (int32_t)q;
+  const int32_t integer = isnan(q) ? 0 : (int32_t)q; /* the loss keeps the NaN */
   out[lane] = (uint8_t)(integer + offset);
   sums->lost[lane] += lost * lost;
   sums->squares[lane] += integer * integer;

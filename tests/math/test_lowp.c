@@ -174,6 +174,26 @@ static void test_fewer_rows_fill_the_same_memory(void) {
   MEMORY_FREE(rows);
 }
 
+/* A row that holds a NaN or an infinity has no bound; its neighbours are as ever. */
+static void test_broken_rows_say_so(void) {
+  const float broken[] = {NAN, INFINITY, -INFINITY};
+  for (int side = 0; side < 2; side++) {
+    for (int64_t at = 0; at < 70; at += 23) {
+      float *rows = make_rows(GAUSS, 4, 70);
+      Lowp lowp = {0};
+      for (int64_t i = 0; i < 3; i++) {
+        rows[i * 70 + at] = broken[i];
+      }
+      CU_ASSERT_EQUAL(lowp_create(&lowp, rows, 4, 70, side == 0), OK);
+      CU_ASSERT_FALSE(isfinite(lowp.error[0]) || isfinite(lowp.error[1]) ||
+                      isfinite(lowp.error[2]));
+      CU_ASSERT(is_row_true(&lowp, rows + 3 * 70, 3));
+      lowp_clear(&lowp);
+      MEMORY_FREE(rows);
+    }
+  }
+}
+
 static void test_off_is_off(void) {
   const char *why = NULL;
   setenv("CLEAVE_LOWP", "off", 1);
@@ -189,6 +209,7 @@ static const CheckFact FACTS[] = {
     {"what is lost is bounded, and the bound is tight", test_errors_are_bounds},
     {"products are those of integer loops, in any number of threads", test_products_are_exact},
     {"fewer rows than there is memory for", test_fewer_rows_fill_the_same_memory},
+    {"rows with a NaN or an infinity have no finite bound", test_broken_rows_say_so},
     {"CLEAVE_LOWP=off", test_off_is_off},
 };
 
