@@ -133,6 +133,8 @@ static Status set_spread(const FamiliesDictionary *level, const char *group, Arc
                         {"children_expected", level->children_expected},
                         {"covered_mass", level->covered_mass},
                         {"hole_mass", level->hole_mass},
+                        {"rebuilt", level->rebuilt_whole},
+                        {"rebuilt_better", level->rebuilt_better},
                         {"mean_hamming", level->mean_hamming}};
   TRY(set_counts(out, group, level->sweep->status[VERDICT_MAIN], PARENT_STATUSES, false));
   TRY(set_integers(out, group, integers, COUNT(integers)));

@@ -61,7 +61,8 @@ static FamiliesMember member_of(const FamiliesRun *run, const FamiliesDictionary
                            .parent_status = level->parent_status[i],
                            .cosine = NAN,
                            .p = NAN,
-                           .firings = level->fired[i].narrow};
+                           .firings = level->fired[i].narrow,
+                           .token = level->token != NULL ? level->token[i] : LOOKUP_NONE};
   if (level->level > 0) {
     const VerdictTable *table = &families_pair(run, level - run->dictionaries, level->below)->table;
     member.parent = table->parent[i];
@@ -147,6 +148,59 @@ static Status sort_members(FamiliesMembers *members, Shard roots) {
   return OK;
 }
 
+typedef struct Leaf {
+  uint32_t token;
+  int64_t firings;
+} Leaf;
+
+static int compare_leaves(const void *left, const void *right) {
+  return compare_ids(((const Leaf *)left)->token, ((const Leaf *)right)->token);
+}
+
+/* The leaves of a family; `counts` gets the firings of each token that is some leaf's most frequent. */
+static double entropy_of(const FamiliesMembers *members, int64_t first, int64_t past, Leaf *leaves,
+                         int64_t *counts) {
+  int64_t found = 0, tokens = 0;
+  for (int64_t i = first; i < past; ++i) {
+    const FamiliesMember *member = &members->items[i];
+    int64_t children;
+    (void)families_children(members, member, &children);
+    if (children == 0 && member->token != LOOKUP_NONE) {
+      leaves[found++] = (Leaf){member->token, member->firings};
+    }
+  }
+  if (found > 0) {
+    qsort(leaves, (size_t)found, sizeof *leaves, compare_leaves);
+  }
+  for (int64_t i = 0; i < found; ++i) {
+    if (i == 0 || leaves[i].token != leaves[i - 1].token) {
+      counts[tokens++] = 0;
+    }
+    counts[tokens - 1] += leaves[i].firings;
+  }
+  return metrics_entropy(counts, tokens);
+}
+
+static Status measure_entropy(const FamiliesMembers *members, int64_t roots, double *entropy) {
+  int64_t most = 0;
+  for (int64_t r = 0; r < roots; ++r) {
+    const int64_t size = members->start[r + 1] - members->start[r];
+    most = size > most ? size : most;
+  }
+  Leaf *leaves = NULL;
+  int64_t *counts = NULL;
+  Status status = MEMORY_NEW(&leaves, most, "leaves of a family");
+  if (status == OK) {
+    status = MEMORY_NEW(&counts, most, "leaves of a family");
+  }
+  for (int64_t r = 0; status == OK && r < roots; ++r) {
+    entropy[r] = entropy_of(members, members->start[r], members->start[r + 1], leaves, counts);
+  }
+  MEMORY_FREE(leaves);
+  MEMORY_FREE(counts);
+  return status;
+}
+
 /* All that names.h looks at: the files that an atlas opens are being made. */
 static Status open_names(FamiliesMembers *members, FamiliesRun *run) {
   Atlas atlas = {.team = run->team, .count = (int)run->count};
@@ -167,8 +221,9 @@ Status families_members_open(FamiliesMembers *members, FamiliesRun *run) {
   for (int64_t l = 0; l < run->levels; ++l) {
     TRY(send_level(members, run, l));
   }
-  TRY_ALL(run->team, sort_members(members, run->dictionaries[run->of_level[0]].own));
-  return OK;
+  const Shard roots = run->dictionaries[run->of_level[0]].own;
+  TRY_ALL(run->team, sort_members(members, roots));
+  return team_agree(run->team, measure_entropy(members, shard_count(roots), run->entropy));
 }
 
 void families_members_close(FamiliesMembers *members) {

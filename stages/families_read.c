@@ -243,6 +243,7 @@ static Status take_features(FamiliesDictionary *one) {
   TRY(MEMORY_NEW(&one->best_link, own, "cosines of children"));
   TRY(MEMORY_NEW(&one->coverage, own, "coverage"));
   TRY(MEMORY_NEW(&one->hole_share, own, "shares of holes"));
+  TRY(MEMORY_NEW(&one->rebuilt, own, "what children rebuild"));
   TRY(MEMORY_NEW(&one->hamming, own, "distances from children"));
   for (int64_t i = 0; i < own; ++i) {
     one->best_link[i] = -2;
@@ -341,9 +342,11 @@ static void close_dictionary(FamiliesDictionary *one) {
   MEMORY_FREE(one->in_degree);
   MEMORY_FREE(one->forest_children);
   MEMORY_FREE(one->commonest);
+  MEMORY_FREE(one->token);
   MEMORY_FREE(one->coverage);
   MEMORY_FREE(one->best_link);
   MEMORY_FREE(one->hole_share);
+  MEMORY_FREE(one->rebuilt);
   MEMORY_FREE(one->hamming);
   MEMORY_FREE(one->chain_jaccard);
   MEMORY_FREE(one->sweep);
@@ -368,6 +371,7 @@ void families_close(FamiliesRun *run) {
   }
   MEMORY_FREE(run->leaf_firings);
   MEMORY_FREE(run->leaf_commonest);
+  MEMORY_FREE(run->entropy);
   MEMORY_FREE(run->replicated);
   MEMORY_FREE(run->replications);
   MEMORY_FREE(run->pairs);

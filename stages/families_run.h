@@ -58,7 +58,9 @@ typedef struct FamiliesDictionary {
   int64_t *in_degree, *forest_children; /* [own] */
   float *best_link;              /* [own] largest cosine of a child of any larger level; -2: none */
   int64_t *commonest;            /* [own] firings on the most frequent token; NULL: no tokens */
+  uint32_t *token;               /* [own] it; LOOKUP_NONE: never fires */
   double *coverage, *hole_share; /* [own] */
+  double *rebuilt;               /* [own] rebuild.h; nan: no forest child, or a hub's */
   int64_t *hamming;              /* [own] rows; -1: no forest child */
   double *chain_jaccard;         /* [own] nan: no descendants; NULL: no chain ends here */
   SweepParents *sweep;           /* NULL at the largest */
@@ -67,6 +69,8 @@ typedef struct FamiliesDictionary {
   int64_t holes;            /* parents with an absorbed child */
   double hole_mass;         /* share of the level's activation that lies in holes */
   double covered_mass;      /* ... that forest children cover */
+  double rebuilt_whole;     /* dR of all parents with children together */
+  double rebuilt_better;    /* share of these parents with dR > 0 */
   double mean_hamming;      /* rows a parent with children */
   double mass_in_families;  /* share of its activation in trees rooted in the smallest level */
   int64_t novel_groups;     /* trees rooted in novel or unmatched features with more than one */
@@ -142,6 +146,7 @@ typedef struct FamiliesRun {
   /* trees rooted in the smallest level: [own features of it], dead ones and duplicates have none */
   int64_t *sums[FAMILY_SUMS]; /* [levels, own] */
   int64_t *leaf_firings, *leaf_commonest;
+  double *entropy; /* of the leaves' most frequent tokens, bits; nan: no tokens */
   uint8_t *replicated;
   int64_t families, family_offset; /* over all ranks; of the ranks below */
   Progress bar;
@@ -211,6 +216,7 @@ typedef struct FamiliesMember {
   uint32_t status, parent_status;
   float cosine, p;
   int64_t firings;
+  uint32_t token;                 /* most frequent; LOOKUP_NONE: unknown */
   uint32_t label[FAMILIES_LABEL]; /* tokens; LOOKUP_NONE: none */
 } FamiliesMember;
 
@@ -225,7 +231,7 @@ typedef struct FamiliesMembers {
   Names *names; /* the user's labels */
 } FamiliesMembers;
 
-/** ranks collective */
+/** Sets run->entropy. ranks collective */
 Status families_members_open(FamiliesMembers *members, FamiliesRun *run) MUST_USE;
 void families_members_close(FamiliesMembers *members);
 /** The children of a member, next to each other. ranks local */

@@ -98,8 +98,9 @@ static Status families_heading(const FamiliesRun *run, Text *out) {
     TRY(text_printf(out, ",kept_%s,split_%s,absorbed_%s,open_%s,attached_%s", name, name, name,
                     name, name));
   }
-  return text_printf(out,
-                     ",root_status,mass,coverage,purity,chain_jaccard,replicated,flags,label\n");
+  return text_printf(
+      out,
+      ",root_status,mass,coverage,rebuilt,purity,entropy,chain_jaccard,replicated,flags,label\n");
 }
 
 static int64_t sum_of(const FamiliesRun *run, int kind, int64_t level, int64_t own) {
@@ -149,7 +150,9 @@ static Status family_line(int64_t i, void *context, Text *out) {
   TRY(text_printf(out, ",%s", verdict_parent_name(smallest->parent_status[i])));
   TRY(append_real(out, smallest->sum[i]));
   TRY(append_real(out, smallest->coverage[i]));
+  TRY(append_real(out, smallest->rebuilt[i]));
   TRY(append_real(out, families_purity(run, i)));
+  TRY(append_real(out, run->entropy[i]));
   TRY(append_real(out, smallest->chain_jaccard != NULL ? smallest->chain_jaccard[i] : NAN));
   TRY(text_printf(out, run->replicated[i] < 2 ? ",%d" : ",", run->replicated[i]));
   TRY(append_flags(out, smallest->flags[i]));
@@ -210,7 +213,9 @@ static Status tree_line(int64_t i, void *context, Text *out) {
   TRY(text_append(out, "]", 1));
   TRY(append_json_real(out, "mass", smallest->sum[i]));
   TRY(append_json_real(out, "coverage", smallest->coverage[i]));
+  TRY(append_json_real(out, "rebuilt", smallest->rebuilt[i]));
   TRY(append_json_real(out, "purity", families_purity(run, i)));
+  TRY(append_json_real(out, "entropy", run->entropy[i]));
   TRY(text_printf(out, ",\"replicated\":%s,\"tree\":", WORDS[run->replicated[i]]));
   TRY(append_tree(lines, root, out));
   return text_append(out, "}\n", 2);

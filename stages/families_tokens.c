@@ -89,7 +89,9 @@ static Status count_block(const FamiliesDictionary *one, Block *block) {
       return RAISE(ERR_FORMAT, "%s: feature %lld fires outside the rows, or they descend",
                    archive_path(one->codes), (long long)(one->own.first + i));
     }
-    one->commonest[i] = metrics_commonest(block->row + (block->start[i] - from), firings);
+    one->token[i] = LOOKUP_NONE;
+    one->commonest[i] =
+        metrics_commonest(block->row + (block->start[i] - from), firings, &one->token[i]);
   }
   return OK;
 }
@@ -97,6 +99,7 @@ static Status count_block(const FamiliesDictionary *one, Block *block) {
 static Status count_features(const FamiliesRun *run, FamiliesDictionary *one, Block *block) {
   const int64_t own = shard_count(one->own);
   TRY(MEMORY_NEW(&one->commonest, own, "firings on a token"));
+  TRY(MEMORY_NEW(&one->token, own, "most frequent tokens"));
   TRY(MEMORY_NEW(&block->start, own + 1, "first firings"));
   TRY(MEMORY_NEW(&block->token, CHUNK, "tokens of rows"));
   if (own == 0) {

@@ -13,6 +13,7 @@ static Status take_sums(FamiliesRun *run) {
   }
   TRY(MEMORY_NEW(&run->leaf_firings, own, "firings of leaves"));
   TRY(MEMORY_NEW(&run->leaf_commonest, own, "firings of leaves"));
+  TRY(MEMORY_NEW(&run->entropy, own, "tokens of families"));
   return MEMORY_NEW(&run->replicated, own, "replication of families");
 }
 

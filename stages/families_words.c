@@ -110,6 +110,20 @@ static void say_pair(const FamiliesPair *pair) {
   say_thresholds(pair);
 }
 
+/* Do the forest children explain what their parents do, on the text and in the stream? */
+static void say_children(const FamiliesRun *run) {
+  for (int64_t l = 0; l + 1 < run->levels; ++l) {
+    const FamiliesDictionary *level = families_level(run, l);
+    if (level->spread.parents > 0) {
+      printf(
+          "%s%s: forest children fire on %.0f %% of its activation; they put back %.0f %%\n"
+          "  of what their parents write (dR; above 0 for %.0f %% of the parents)\n",
+          l == 0 ? "\n" : "", level->settings->name, 100 * level->covered_mass,
+          100 * level->rebuilt_whole, 100 * level->rebuilt_better);
+    }
+  }
+}
+
 /* Headline: which parents split is a property of the parents if another seed splits the same ones. */
 static void say_replication(const FamiliesReplication *one) {
   const MetricsReplication *found = &one->found[VERDICT_MAIN];
@@ -145,6 +159,7 @@ void families_say(const FamiliesRun *run) {
   for (int64_t p = 0; p < run->pair_count; ++p) {
     say_pair(&run->pairs[p]);
   }
+  say_children(run);
   for (int64_t r = 0; r < run->replication_count; ++r) {
     say_replication(&run->replications[r]);
   }

@@ -156,7 +156,7 @@ typedef struct Copies {
   int64_t count;
   uint32_t *family_root;
   int64_t *sums[FAMILY_SUMS]; /* [count, levels] */
-  double *mass, *coverage, *purity;
+  double *mass, *coverage, *rebuilt, *purity, *entropy;
   uint8_t *replicated;
 } Copies;
 
@@ -183,7 +183,9 @@ static void copies_close(Copies *copies, const FamiliesRun *run) {
   MEMORY_FREE(copies->family_root);
   MEMORY_FREE(copies->mass);
   MEMORY_FREE(copies->coverage);
+  MEMORY_FREE(copies->rebuilt);
   MEMORY_FREE(copies->purity);
+  MEMORY_FREE(copies->entropy);
   MEMORY_FREE(copies->replicated);
 }
 
@@ -225,7 +227,9 @@ static Status take_families(const FamiliesRun *run, int64_t own, Copies *copies)
   TRY(MEMORY_NEW(&copies->family_root, own, "roots of families"));
   TRY(MEMORY_NEW(&copies->mass, own, "masses of families"));
   TRY(MEMORY_NEW(&copies->coverage, own, "coverage of families"));
+  TRY(MEMORY_NEW(&copies->rebuilt, own, "what children rebuild"));
   TRY(MEMORY_NEW(&copies->purity, own, "purity of families"));
+  TRY(MEMORY_NEW(&copies->entropy, own, "entropy of families"));
   TRY(MEMORY_NEW(&copies->replicated, own, "replication of families"));
   for (int kind = 0; kind < FAMILY_SUMS; ++kind) {
     TRY(MEMORY_NEW(&copies->sums[kind], own * run->levels, "sizes of families"));
@@ -245,7 +249,9 @@ static Status copy_families(const FamiliesRun *run, Copies *copies) {
     copies->family_root[f] = (uint32_t)(smallest->own.first + i);
     copies->mass[f] = smallest->sum[i];
     copies->coverage[f] = smallest->coverage[i];
+    copies->rebuilt[f] = smallest->rebuilt[i];
     copies->purity[f] = families_purity(run, i);
+    copies->entropy[f] = run->entropy[i];
     copies->replicated[f] = run->replicated[i];
     for (int64_t l = 0; l < run->levels; ++l) {
       for (int kind = 0; kind < FAMILY_SUMS; ++kind) {
@@ -304,6 +310,10 @@ static void describe_level(const FamiliesRun *run, const Copies *copies, int64_t
   group_column(group, "hole_share", ARCHIVE_F64, 0, level->hole_share,
                "share of its activation on rows where an absorbed child fires; nan: no child",
                "share");
+  group_column(group, "rebuilt", ARCHIVE_F64, 0, level->rebuilt,
+               "reconstruction test: share of its squared part that forest children put back; nan: "
+               "no child, or more than 4096",
+               "share");
   group_column(group, "hamming", ARCHIVE_I64, 0, level->hamming,
                "rows where either it or some forest child fires, not both; -1: no child", "rows");
   if (level->chain_jaccard != NULL) {
@@ -340,8 +350,15 @@ static void describe_families(const FamiliesRun *run, const Copies *copies, Grou
   group_column(group, "coverage", ARCHIVE_F64, 0, copies->coverage,
                "share of the root's activation on rows where a child fires too; nan: no child",
                "share");
+  group_column(group, "rebuilt", ARCHIVE_F64, 0, copies->rebuilt,
+               "reconstruction test: share of the root's squared part that children put back; nan: "
+               "no child, or more than 4096",
+               "share");
   group_column(group, "purity", ARCHIVE_F64, 0, copies->purity,
                "share of the leaves' firings on each leaf's most frequent token", "share");
+  group_column(group, "entropy", ARCHIVE_F64, 0, copies->entropy,
+               "entropy of the leaves' most frequent tokens, each weighed by its leaf's firings",
+               "bits");
   group_column(group, "replicated", ARCHIVE_U8, 0, copies->replicated,
                "1: one of its features splits in a twin too; 0: none; 2: no twin", "code");
 }

@@ -18,12 +18,13 @@ double metrics_mean(Team *team, const float *values, int64_t count, int64_t *cou
 
 /** Coverage of a parent by its children: the share of its activation on the rows where at least one
  *  child fires as well, cov(p) = sum of f_p over those rows / sum of f_p over all.
- *  metrics_cover marks the rows that a child shares; metrics_coverage sums.
+ *  metrics_shared lists the parent's firings that a child shares, and returns how many;
+ *  metrics_coverage sums.
  *  ranks   local
  *  row, child_row  in  rows where parent and child fire, ascending
- *  is_covered      in/out [count], 0 at first */
-void metrics_cover(const uint32_t *row, int64_t count, const uint32_t *child_row,
-                   int64_t child_count, uint8_t *is_covered);
+ *  at, value       out [count] the parent's firings (0: the first); the child's activations there */
+int64_t metrics_shared(const uint32_t *row, int64_t count, const uint32_t *child_row,
+                       const float *child_value, int64_t child_count, uint32_t *at, float *value);
 double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t count);
 
 /** Token purity of a feature: the share of its firings that fall on its most frequent token. The
@@ -31,8 +32,16 @@ double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t c
  *  on each leaf's most frequent token / firings of the leaves. 1: every leaf is one token.
  *  metrics_commonest returns how often the most frequent token occurs.
  *  ranks   local
- *  tokens  in/out  [count], sorted by the call */
-int64_t metrics_commonest(uint32_t *tokens, int64_t count);
+ *  tokens  in/out  [count], sorted by the call
+ *  token   out     the most frequent one, ties to the lower id; as it is when there is none */
+int64_t metrics_commonest(uint32_t *tokens, int64_t count, uint32_t *token);
+
+/** Entropy, in bits, of a distribution given as counts; the same bits on every CPU (libm's logarithm
+ *  chooses by CPU). Of a family: of its leaves' most frequent tokens, a leaf counting as often as it
+ *  fires. 0: all leaves have the same.
+ *  ranks   local
+ *  returns nan when all counts are 0 */
+double metrics_entropy(const int64_t *counts, int64_t count);
 
 /** Bitmap of rows: how many rows lie in at least one of several lists.
  *  metrics_mark sets the rows of a list and returns how many were new; metrics_unmark clears rows.

@@ -130,6 +130,8 @@
  *                                               fires too (nan: no forest child)
  *      hole_share [M] f64, hamming [M] i64      share of it where an absorbed child fires; rows where either it or
  *                                               some forest child fires, not both (-1: no child)
+ *      rebuilt [M] f64                          reconstruction test dR with its forest children: 1 - |f_p d_p - sum f_c
+ *                                               d_c|^2 / f_p^2 over its rows (nan: no child, or above 4096)
  *      chain_jaccard [M] f64                    overlap of its descendants two levels up by way of the middle and
  *                                               directly (where there are two larger levels; nan: none)
  *      token_share [M] f64                      of its firings, on its most frequent token
@@ -141,13 +143,14 @@
  *                  (parent statuses), parents_with_children, children_mean, _median, _p90, _p99, _most,
  *                  _dispersion (variance / mean), _top_share (under the top 1 % of parents), _expected (alive
  *                  features of the next larger level / alive ones of this), covered_mass,
- *                  hole_mass (shares of its activation), holes (parents with one), mean_hamming
+ *                  hole_mass (shares of its activation), rebuilt (dR of all parents with children together),
+ *                  rebuilt_better (share of them with dR > 0), holes (parents with one), mean_hamming
  *    /family              trees rooted in the smallest level, also those of one feature:
  *      root [F] u32, size [F, levels] i64       features of each level
  *      kept, split, absorbed, open [F, levels] i64   of these: kept, split (with or without `?`); with `?`
  *      attached [F, levels] i64                 ambiguous, composed and related features whose pi(c) is in the tree
- *      mass [F] f64, coverage [F] f64           of the root: activation sum, coverage
- *      purity [F] f64                           metrics.h
+ *      mass, coverage, rebuilt [F] f64          of the root: activation sum, coverage, dR
+ *      purity [F] f64, entropy [F] f64          metrics.h
  *      replicated [F] u8                        1: one of its features splits in a twin too; 0: none
  *                                               does; 2: there is no twin
  *    /replication/T/P     twin T, by feature of the level P:

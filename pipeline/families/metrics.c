@@ -31,18 +31,20 @@ double metrics_mean(Team *team, const float *values, int64_t count, int64_t *cou
   return fixed_to(sums[1], scale) / (double)*counted;
 }
 
-void metrics_cover(const uint32_t *row, int64_t count, const uint32_t *child_row,
-                   int64_t child_count, uint8_t *is_covered) {
+int64_t metrics_shared(const uint32_t *row, int64_t count, const uint32_t *child_row,
+                       const float *child_value, int64_t child_count, uint32_t *at, float *value) {
+  int64_t shared = 0;
   for (int64_t i = 0, j = 0; i < count && j < child_count;) {
     if (row[i] == child_row[j]) {
-      is_covered[i++] = 1;
-      ++j;
+      at[shared] = (uint32_t)i++;
+      value[shared++] = child_value[j++];
     } else if (row[i] < child_row[j]) {
       ++i;
     } else {
       ++j;
     }
   }
+  return shared;
 }
 
 double metrics_coverage(const float *value, const uint8_t *is_covered, int64_t count) {
@@ -77,16 +79,43 @@ static int compare_tokens(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
-int64_t metrics_commonest(uint32_t *tokens, int64_t count) {
+int64_t metrics_commonest(uint32_t *tokens, int64_t count, uint32_t *token) {
   int64_t most = 0, run = 0;
   if (count > 0) {
     qsort(tokens, (size_t)count, sizeof *tokens, compare_tokens);
   }
   for (int64_t i = 0; i < count; ++i) {
     run = i > 0 && tokens[i] == tokens[i - 1] ? run + 1 : 1;
+    *token = run > most ? tokens[i] : *token;
     most = run > most ? run : most;
   }
   return most;
+}
+
+/* ln m = 2 artanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2), where 12 terms are exact to 1e-17. */
+static double log_2(double x) {
+  int exponent = 0;
+  double m = frexp(x, &exponent), sum = 0;
+  if (m < 0.70710678118654752440) {
+    m *= 2;
+    --exponent;
+  }
+  const double s = (m - 1) / (m + 1);
+  for (int term = 11; term >= 0; --term) {
+    sum = sum * s * s + 1.0 / (2 * term + 1);
+  }
+  return exponent + 2 * s * sum * 1.44269504088896340736;
+}
+
+double metrics_entropy(const int64_t *counts, int64_t count) {
+  double all = 0, bits = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    all += (double)counts[i];
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    bits += counts[i] > 0 ? (double)counts[i] / all * log_2(all / (double)counts[i]) : 0;
+  }
+  return all > 0 ? bits : NAN;
 }
 
 /* Sums over parents, a and b their children in the level and in the twin. */

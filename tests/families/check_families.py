@@ -223,6 +223,7 @@ def check_families(features, on):
                 check(kind, (count.reindex(family["root"][:], fill_value=0).values == family[kind][:, l]).all())
     check_purity(rooted, family)
     check_coverage(features, on, family)
+    check_rebuilt(features, family)
     lines = [json.loads(line) for line in (folder / "families.jsonl").read_text().splitlines()]
     check("one line a family", [line["root"] for line in lines] == list(table.root))
     count = lambda tree: 1 + sum(count(child) for child in tree.get("children", []))
@@ -231,20 +232,25 @@ def check_families(features, on):
 
 
 def check_purity(rooted, family):
-    token, top, firings, leaf = activations["token"][:], {}, {}, {}
+    token, top, firings, leaf, token_of = activations["token"][:], {}, {}, {}, {}
     for name in NAMES:
         start, row = codes[name]["feature_start"][:], codes[name]["feature_row"][:]
         for i in range(len(start) - 1):
             counts = np.bincount(token[row[start[i]:start[i + 1]]]) if start[i + 1] > start[i] else np.zeros(1, int)
             top[name, i], firings[name, i] = counts.max(), start[i + 1] - start[i]
+            token_of[name, i] = counts.argmax()
             leaf[name, i] = families[f"dictionary/{name}/forest_children"][i] == 0
-    pure = []
+    pure, bits = [], []
     for root in family["root"][:]:
         members = rooted[rooted.root == root]
         keys = [key for key in zip(members.dictionary, members.feature) if leaf[key]]
         total = sum(firings[key] for key in keys)
         pure.append(sum(top[key] for key in keys) / total if total else np.nan)
+        weight = np.bincount([token_of[key] for key in keys], [firings[key] for key in keys])
+        share = weight[weight > 0] / max(total, 1)
+        bits.append(-(share * np.log2(share)).sum() if total else np.nan)
     check("purity", close(family["purity"][:], pure, 1e-12))
+    check("entropy", np.allclose(family["entropy"][:], bits, rtol=1e-12, atol=1e-12, equal_nan=True))
 
 
 def check_coverage(features, on, family):
@@ -255,6 +261,30 @@ def check_coverage(features, on, family):
         rows, f = row[start[root]:start[root + 1]], value[start[root]:start[root + 1]]
         covered = on["middle"][rows][:, children.feature.values].any(1)
         check("coverage", close(coverage, f[covered].sum() / f.sum() if len(children) else np.nan, 1e-9))
+
+
+def check_rebuilt(features, family):
+    """dR of every parent of the two smaller levels, and of each level as a whole, by dense matrices."""
+    rows = {name: h5py.File(folder / f"dictionaries/{name}.h5")["w_dec"][:].astype(float) for name in NAMES}
+    dense = {name: activations_of(name).astype(float) for name in NAMES}
+    for level, larger in zip(NAMES, NAMES[1:]):
+        group = families[f"dictionary/{level}"]
+        kin = features[(features.dictionary == larger) & (features.in_forest == 1)].groupby("parent").feature.apply(list)
+        expected, left, whole = np.full(len(rows[level]), np.nan), 0, 0
+        for parent, children in kin.items():
+            parent = int(parent)
+            f = dense[level][:, parent]
+            fired = f > 0
+            rest = np.outer(f[fired], rows[level][parent]) - dense[larger][fired][:, children] @ rows[larger][children]
+            squares = (f ** 2).sum()
+            if squares > 0:
+                expected[parent] = 1 - (rest ** 2).sum() / squares
+                left, whole = left + (rest ** 2).sum(), whole + squares
+        check(f"{level}: dR", close(group["rebuilt"][:], expected, 1e-5) and np.isfinite(expected).sum() > 20)
+        check(f"{level}: dR as a whole", np.isclose(group.attrs["rebuilt"], 1 - left / whole, rtol=1e-5))
+        known = expected[np.isfinite(expected)]
+        check(f"{level}: how many are better", np.isclose(group.attrs["rebuilt_better"], (known > 0).mean()))
+    check("dR of families", close(family["rebuilt"][:], families["dictionary/small/rebuilt"][:][family["root"][:]]))
 
 
 def check_replication(features):

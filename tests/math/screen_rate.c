@@ -64,10 +64,43 @@ static void quantise(Rate *rate, Lowp *lowp, const float *rows, int64_t count, b
   lowp_fill(lowp, rows, is_left);
 }
 
+typedef struct Part {
+  const Rate *rate;
+  const Side *side;
+} Part;
+
+static Status measure_norms(int64_t unit, int thread, void *context) {
+  const Part *part = context;
+  const int64_t first = unit * PANEL, left = part->side->count - first, width = part->rate->width;
+  (void)thread;
+  screen_norms(part->side->rows + first * width, left < PANEL ? left : PANEL, width,
+               part->side->norm + first);
+  return OK;
+}
+
+static Status sort_keys(int64_t unit, int thread, void *context) {
+  const Part *part = context;
+  const int64_t first = unit * PANEL, k = part->rate->k;
+  (void)thread;
+  for (int64_t i = first; i < first + PANEL && i < part->side->count; i++) {
+    select_sort(part->side->keys + i * k, part->side->counts[i]);
+  }
+  return OK;
+}
+
+/* All rows of both sides, by panels. */
+static Status for_both(const Rate *rate, ThreadsUnit run) {
+  const Side *const sides[2] = {&rate->base, &rate->query};
+  for (int i = 0; i < 2; i++) {
+    Part part = {rate, sides[i]};
+    TRY(threads_run((sides[i]->count + PANEL - 1) / PANEL, run, &part));
+  }
+  return OK;
+}
+
 static Status prepare(Rate *rate) {
   const double begun = clock_seconds();
-  screen_norms(rate->base.rows, rate->base.count, rate->width, rate->base.norm);
-  screen_norms(rate->query.rows, rate->query.count, rate->width, rate->query.norm);
+  TRY(for_both(rate, measure_norms));
   if (rate->in_bytes) {
     TRY(lowp_create(&rate->left, NULL, PANEL, rate->width, true));
     TRY(lowp_create(&rate->right, NULL, rate->base.count, rate->width, false));
@@ -120,12 +153,7 @@ static Status search(Rate *rate) {
     const int64_t left = rate->query.count - first;
     TRY(search_panel(rate, first, left < PANEL ? left : PANEL));
   }
-  for (int64_t i = 0; i < rate->query.count; i++) {
-    select_sort(rate->query.keys + i * rate->k, rate->query.counts[i]);
-  }
-  for (int64_t i = 0; i < rate->base.count; i++) {
-    select_sort(rate->base.keys + i * rate->k, rate->base.counts[i]);
-  }
+  TRY(for_both(rate, sort_keys));
   rate->all = clock_seconds() - begun;
   return OK;
 }

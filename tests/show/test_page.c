@@ -58,7 +58,7 @@ typedef void (*Visit)(const char *root, const char *name, void *context);
 
 static void walk(const char *root, const char *below, Visit visit, void *context) {
   char path[PATH], name[PATH];
-  snprintf(path, sizeof(path), "%s/%s", root, below);
+  snprintf(path, sizeof(path), "%.700s/%.700s", root, below);
   DIR *folder = opendir(path);
   CU_ASSERT(folder != NULL);
   for (struct dirent *e = folder == NULL ? NULL : readdir(folder); e != NULL; e = readdir(folder)) {

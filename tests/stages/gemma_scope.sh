@@ -30,4 +30,38 @@ PY
 check "features go back to the roots they were made from" $python roots.py
 check "a second run does nothing" drive
 check "and says so" test "$(grep -c 'up to date' run.err)" -ge 13
+
+# The driver and all its processes killed with -9 at random moments, and run again at other numbers of ranks, until it is
+# through; anew until there were ten kills.
+results() { # FOLDER
+  $python "$CLEAVE_SOURCE/tests/stages/checksums.py" "$1" && (cd "$1" && sha256sum features.csv families.csv families.jsonl)
+}
+kills=0
+killed_until_through() {
+  local pid got tries=0
+  rm -rf killed
+  while [ ! -e killed/report/index.html ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || return 1
+    setsid "$CLEAVE_BIN/cleave" run -n $((1 + RANDOM % 4)) "$example/run.yaml" "${keys[@]}" folder=killed >kill.out 2>kill.err &
+    pid=$!
+    if [ $kills -lt 10 ]; then
+      sleep "$((RANDOM % 4)).$((RANDOM % 10))"
+      pkill -KILL -s "$pid" && kills=$((kills + 1))
+    fi
+    got=0
+    wait "$pid" 2>/dev/null || got=$?
+    [ $got -eq 0 ] || [ $got -eq 137 ] || { tail -n 20 kill.err; return 1; }
+  done
+  results killed >killed.sums && diff first.sums killed.sums
+}
+killed_often() {
+  RANDOM=3
+  while [ $kills -lt 10 ]; do
+    killed_until_through || return 1
+  done
+  [ -z "$(find killed -name '*.part*')" ]
+}
+results run/gemma-scope-2 >first.sums
+check "killed at ten random moments and run again: the same bytes" killed_often
 finish
