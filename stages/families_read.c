@@ -178,7 +178,7 @@ Status families_open(FamiliesRun *run, Stage *stage) {
 
 Status families_stamp(FamiliesRun *run, Stamp *stamp) {
   const char *labels = run->stage->settings.report.labels;
-  stamp_open(stamp, "families 2");
+  stamp_open(stamp, "families 3");
   stamp_add_fingerprint(stamp,
                         config_fingerprint(&SETTINGS_FAMILIES, &run->stage->settings.families));
   stamp_add_text(stamp, archive_content(run->activations));

@@ -167,7 +167,7 @@
 #define SCHEMA_CHECKPOINT "checkpoint 1"
 #define SCHEMA_CODES "codes 1"
 #define SCHEMA_NEIGHBOURS "neighbours 2"
-#define SCHEMA_FAMILIES "families 2"
+#define SCHEMA_FAMILIES "families 3"
 
 /** "No entry" in u32 id datasets. */
 #define SCHEMA_NO_ID 4294967295u
