@@ -24,9 +24,9 @@ static const char HELP[] =
     "  --force        replace outputs that were made with other settings\n"
     "  --help         this text\n"
     "\n"
-    "stages: harvest, import, train, encode, compare, families, report; each is a program of its\n"
-    "  own (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help; those that have\n"
-    "  nothing to do in a run say so.\n";
+    "stages: harvest, import, train, encode, evaluate, compare, families, report; each is a\n"
+    "  program of its own (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help;\n"
+    "  those that have nothing to do in a run say so.\n";
 
 typedef struct Call {
   bool is_status, is_help;

@@ -315,7 +315,7 @@ int main(int argc, char **argv) {
       .purpose = "sparse codes, statistics and examples of every feature",
       .reads = "activations.h5, dictionaries/*.h5",
       .writes = "codes/*.h5",
-      .next = "compare",
+      .next = "evaluate",
       .sections = SECTIONS,
       .flags = FLAGS,
       .run = run};

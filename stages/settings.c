@@ -128,6 +128,14 @@ static const ConfigRow ENCODE_ROWS[] = {
 };
 const ConfigSection SETTINGS_ENCODE = SECTION("encode", ENCODE_ROWS, false);
 
+static const ConfigRow EVALUATE_ROWS[] = {
+    {"tokens", CONFIG_INTEGER, FIELD(EvaluateSettings, tokens), "8192", 2, 1e12, "tokens",
+     "Held-out text on which the stream is exchanged: about so much.", true},
+    {"promoted", CONFIG_INTEGER, FIELD(EvaluateSettings, promoted), "10", 1, 1000, "tokens",
+     "Tokens kept for each feature that it promotes most, and as many that it suppresses.", true},
+};
+const ConfigSection SETTINGS_EVALUATE = SECTION("evaluate", EVALUATE_ROWS, false);
+
 static const ConfigRow COMPARE_ROWS[] = {
     {"neighbours", CONFIG_INTEGER, FIELD(CompareSettings, neighbours), "32", 1, 64, "features",
      "Best parents, best children and nearest own features kept for each feature.", true},
@@ -186,8 +194,8 @@ static const ConfigRow REPORT_ROWS[] = {
 const ConfigSection SETTINGS_REPORT = SECTION("report", REPORT_ROWS, false);
 
 static const ConfigSection *const ALL[] = {
-    &SETTINGS_RUN,    &SETTINGS_HARVEST, &SETTINGS_IMPORT,   &SETTINGS_DICTIONARY, &SETTINGS_TRAIN,
-    &SETTINGS_ENCODE, &SETTINGS_COMPARE, &SETTINGS_FAMILIES, &SETTINGS_REPORT,
+    &SETTINGS_RUN,    &SETTINGS_HARVEST,  &SETTINGS_IMPORT,  &SETTINGS_DICTIONARY, &SETTINGS_TRAIN,
+    &SETTINGS_ENCODE, &SETTINGS_EVALUATE, &SETTINGS_COMPARE, &SETTINGS_FAMILIES,   &SETTINGS_REPORT,
 };
 enum { ALL_COUNT = sizeof(ALL) / sizeof(ALL[0]) };
 
@@ -207,6 +215,9 @@ static void *values_of(Settings *settings, const ConfigSection *section) {
   }
   if (section == &SETTINGS_ENCODE) {
     return &settings->encode;
+  }
+  if (section == &SETTINGS_EVALUATE) {
+    return &settings->evaluate;
   }
   if (section == &SETTINGS_COMPARE) {
     return &settings->compare;
@@ -410,6 +421,10 @@ bool settings_harvests(const Settings *settings) {
   const ImportSettings *import = &settings->import;
   return import->activations[0] == '\0' && import->tokens[0] == '\0' &&
          import->documents[0] == '\0';
+}
+
+bool settings_evaluates(const Settings *settings) {
+  return settings_harvests(settings);
 }
 
 bool settings_is_trained(const Settings *settings, int64_t index) {

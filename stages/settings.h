@@ -68,6 +68,11 @@ typedef struct EncodeSettings {
   int64_t per_interval;
 } EncodeSettings;
 
+typedef struct EvaluateSettings {
+  int64_t tokens;   /* of held-out text */
+  int64_t promoted; /* tokens kept a feature, most promoted and most suppressed */
+} EvaluateSettings;
+
 typedef struct CompareSettings {
   int64_t neighbours; /* best parents, children, self-neighbours kept a feature */
   int64_t draws;      /* null children a pair */
@@ -106,13 +111,15 @@ typedef struct Settings {
   int64_t count;
   TrainSettings train;
   EncodeSettings encode;
+  EvaluateSettings evaluate;
   CompareSettings compare;
   FamiliesSettings families;
   ReportSettings report;
 } Settings;
 
 extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_IMPORT, SETTINGS_DICTIONARY,
-    SETTINGS_TRAIN, SETTINGS_ENCODE, SETTINGS_COMPARE, SETTINGS_FAMILIES, SETTINGS_REPORT;
+    SETTINGS_TRAIN, SETTINGS_ENCODE, SETTINGS_EVALUATE, SETTINGS_COMPARE, SETTINGS_FAMILIES,
+    SETTINGS_REPORT;
 
 /** Fill and check everything (also across sections: levels strictly increase, names are unique and
  * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents, rows from one
@@ -129,9 +136,11 @@ bool settings_is_level(const Settings *settings, int64_t index);
 
 /** Who makes what.  ranks local
  *  settings_harvests    activations.h5 comes from harvest, not from section `import`
+ *  settings_evaluates   cleave-evaluate has something to do: the model is known
  *  settings_is_trained  the dictionary is trained here, not imported
  *  settings_is_encoded  its codes are made here, not imported */
 bool settings_harvests(const Settings *settings);
+bool settings_evaluates(const Settings *settings);
 bool settings_is_trained(const Settings *settings, int64_t index);
 bool settings_is_encoded(const Settings *settings, int64_t index);
 

@@ -227,7 +227,7 @@ static Status open_log(Stage *stage) {
   return OK;
 }
 
-/* Is there work for import, train or encode? Other stages always have some. */
+/* Is there work for import, train, encode or evaluate? Other stages always have some. */
 static bool has_work(const Settings *settings, const char *name) {
   int64_t trained = 0;
   int64_t encoded = 0;
@@ -241,13 +241,16 @@ static bool has_work(const Settings *settings, const char *name) {
   if (strcmp(name, "train") == 0) {
     return trained > 0 || settings->count == 0;
   }
+  if (strcmp(name, "evaluate") == 0) {
+    return settings_evaluates(settings);
+  }
   return strcmp(name, "encode") != 0 || encoded > 0 || settings->count == 0;
 }
 
 static void say_next(const Stage *stage) {
-  static const char *const ORDER[] = {"import", "train", "encode", "compare"};
+  static const char *const ORDER[] = {"import", "train", "encode", "evaluate", "compare"};
   const char *next = stage->spec->next;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 4; ++i) {
     if (strcmp(next, ORDER[i]) == 0 && !has_work(&stage->settings, next)) {
       next = ORDER[i + 1];
     }

@@ -8,7 +8,7 @@
 /** The order of the stages, and running one of them under mpirun. A plain process: no MPI inside.
  */
 
-enum { JOBS_STAGES = 7 };
+enum { JOBS_STAGES = 8 };
 
 typedef struct JobsStage {
   const char *name;   /* "harvest": the program is cleave-harvest */

@@ -10,6 +10,10 @@
  *  (1e-28), never as subnormal. */
 void pointwise_softmax(float *values, int64_t count);
 
+/** -log softmax(logits)[chosen] in nats, to about 1e-6; `logits` are used up.
+ *  chosen  in      below count */
+double pointwise_surprise(float *logits, int64_t count, int64_t chosen);
+
 /** gate = silu(gate) * up, and gate = gelu(gate) * up with the tanh form of gelu. Relative error
  *  below 1e-6. */
 void pointwise_silu(float *gate, const float *up, int64_t count);

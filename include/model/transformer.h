@@ -62,6 +62,13 @@ typedef struct TransformerUnit {
 Status transformer_run(TransformerScratch *scratch, const TransformerUnit *unit,
                        const TransformerHook *hook, float *residual) MUST_USE;
 
+/** The same from the middle on.
+ *  first     in      the first layer to run
+ *  residual  in/out  [rows, width] the stream after layer first - 1 (first 0: written, as by
+ *                    transformer_run) */
+Status transformer_resume(TransformerScratch *scratch, const TransformerUnit *unit, int64_t first,
+                          const TransformerHook *hook, float *residual) MUST_USE;
+
 /** Keys and values of one growing context, for generation. `transformer` is kept.
  *  fails    ERR_MEMORY */
 typedef struct TransformerCache TransformerCache;
@@ -76,6 +83,14 @@ void transformer_cache_cut(TransformerCache *cache, int64_t length);
  *  it then. */
 Status transformer_extend(TransformerScratch *scratch, TransformerCache *cache, const int32_t *ids,
                           int64_t count, const TransformerHook *hook, float *residual) MUST_USE;
+
+/** What makes logits of the stream: head rows . (normed stream * norm); borrowed (needs
+ *  options.logits). */
+typedef struct TransformerHead {
+  const float *rows; /* [vocabulary, width] */
+  const float *norm; /* [width] weights of the final norm */
+} TransformerHead;
+TransformerHead transformer_head(const Transformer *transformer);
 
 /** Next-token logits of rows of the last layer's residual stream (needs options.logits).
  *  residual  in      [rows, width], rows <= the scratch's

@@ -51,6 +51,15 @@
  *                firings), warning ("too little text" where share_30 < 0.70, else ""), gate (what an imported
  *                dictionary does otherwise than its maker says, a sentence; "" where all is well), l0_class ("small"
  *                below 25, "medium" below 75, "big")
+ *  evaluation/NAME.h5       the dictionary put into the model, on held-out text
+ *    /promoted_token, /suppressed_token [M, n] u32, /promoted_effect, /suppressed_effect [M, n] f32   tokens
+ *                         whose logits the feature's direction raises most and lowers most (4294967295: none), and by
+ *                         how much: head row . (final norm's weights * direction)
+ *    attributes: stamp, name, dictionary, activations (content checksums), model_hash; loss_plain, loss_itself,
+ *                loss_mean, loss_zero, loss_rebuilt (nats a token, with the stored kind of rows exchanged for
+ *                themselves, their mean, zero, the dictionary's reconstruction), recovered ((zero - rebuilt) /
+ *                (zero - plain)) with _low and _high (95 %, contexts as units); contexts, tokens (foretold), rows
+ *                (exchanged), held_out (0/1)
  *  neighbours.h5            groups /pair/CHILD/PARENT (CHILD larger, or a control), /self/NAME, /dictionary/NAME
  *    /dictionary/NAME/state [M] u8                0 dead, 1 unseen, 2 alive;   attributes: latents, role, control_of,
  *                                                 effective_dimension; spectrum (a note, no content: "rank:eigenvalue"
@@ -166,6 +175,7 @@
 #define SCHEMA_DICTIONARY "dictionary 1"
 #define SCHEMA_CHECKPOINT "checkpoint 1"
 #define SCHEMA_CODES "codes 1"
+#define SCHEMA_EVALUATION "evaluation 1"
 #define SCHEMA_NEIGHBOURS "neighbours 2"
 #define SCHEMA_FAMILIES "families 3"
 

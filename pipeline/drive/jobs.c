@@ -13,9 +13,9 @@
 enum { FIXED_ARGUMENTS = 8, PATH_SIZE = 4096 };
 
 static const JobsStage STAGES[JOBS_STAGES] = {
-    {"harvest", "activations.h5"}, {"import", "dictionaries/"},  {"train", "dictionaries/"},
-    {"encode", "codes/"},          {"compare", "neighbours.h5"}, {"families", "families.h5"},
-    {"report", "report/"},
+    {"harvest", "activations.h5"}, {"import", "dictionaries/"}, {"train", "dictionaries/"},
+    {"encode", "codes/"},          {"evaluate", "evaluation/"}, {"compare", "neighbours.h5"},
+    {"families", "families.h5"},   {"report", "report/"},
 };
 
 const JobsStage *jobs_stages(void) {

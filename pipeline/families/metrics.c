@@ -8,6 +8,7 @@
 #include "directions.h"
 #include "exchange.h"
 #include "fixed.h"
+#include "logarithm.h"
 #include "memory.h"
 
 double metrics_mean(Team *team, const float *values, int64_t count, int64_t *counted) {
@@ -92,30 +93,15 @@ int64_t metrics_commonest(uint32_t *tokens, int64_t count, uint32_t *token) {
   return most;
 }
 
-/* ln m = 2 artanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2), where 12 terms are exact to 1e-17. */
-static double log_2(double x) {
-  int exponent = 0;
-  double m = frexp(x, &exponent), sum = 0;
-  if (m < 0.70710678118654752440) {
-    m *= 2;
-    --exponent;
-  }
-  const double s = (m - 1) / (m + 1);
-  for (int term = 11; term >= 0; --term) {
-    sum = sum * s * s + 1.0 / (2 * term + 1);
-  }
-  return exponent + 2 * s * sum * 1.44269504088896340736;
-}
-
 double metrics_entropy(const int64_t *counts, int64_t count) {
   double all = 0, bits = 0;
   for (int64_t i = 0; i < count; ++i) {
     all += (double)counts[i];
   }
   for (int64_t i = 0; i < count; ++i) {
-    bits += counts[i] > 0 ? (double)counts[i] / all * log_2(all / (double)counts[i]) : 0;
+    bits += counts[i] > 0 ? (double)counts[i] / all * logarithm(all / (double)counts[i]) : 0;
   }
-  return all > 0 ? bits : NAN;
+  return all > 0 ? bits / 0.69314718055994530942 : NAN; /* ln 2 */
 }
 
 /* Sums over parents, a and b their children in the level and in the twin. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dense.h"
+#include "logarithm.h"
 
 /* One source, compiled for three kinds of CPU and chosen at load time. Without fma and without
  * reordered sums all three give the same bits. */
@@ -109,6 +110,12 @@ void pointwise_softmax(float *values, int64_t count) {
   }
   exponentials(values, count, largest_of(values, count));
   scale(values, count, 1.0f / sum_of(values, count));
+}
+
+double pointwise_surprise(float *logits, int64_t count, int64_t chosen) {
+  const float largest = largest_of(logits, count), own = logits[chosen];
+  exponentials(logits, count, largest);
+  return logarithm((double)sum_of(logits, count)) + (double)largest - (double)own;
 }
 
 CLONES void pointwise_silu(float *restrict gate, const float *restrict up, int64_t count) {

@@ -354,11 +354,13 @@ static void run_mlp(const Pass *pass, int64_t index) {
               layer->post_mlp_norm);
 }
 
-static Status run(const Pass *pass, const TransformerHook *hook) {
+static Status run(const Pass *pass, int64_t first, const TransformerHook *hook) {
   const Weights *weights = pass->scratch->weights;
-  ASSERT(pass->rows <= pass->scratch->rows);
-  TRY(embed(pass));
-  for (int64_t layer = 0; layer < weights->loaded; ++layer) {
+  ASSERT(pass->rows <= pass->scratch->rows && first >= 0 && first <= weights->loaded);
+  if (first == 0) {
+    TRY(embed(pass));
+  }
+  for (int64_t layer = first; layer < weights->loaded; ++layer) {
     run_attention(pass, layer);
     run_mlp(pass, layer);
     if (hook != NULL) {
@@ -368,8 +370,8 @@ static Status run(const Pass *pass, const TransformerHook *hook) {
   return OK;
 }
 
-Status transformer_run(TransformerScratch *scratch, const TransformerUnit *unit,
-                       const TransformerHook *hook, float *residual) {
+Status transformer_resume(TransformerScratch *scratch, const TransformerUnit *unit, int64_t first,
+                          const TransformerHook *hook, float *residual) {
   Pass pass = {.scratch = scratch,
                .ids = unit->ids,
                .lengths = unit->lengths,
@@ -379,7 +381,12 @@ Status transformer_run(TransformerScratch *scratch, const TransformerUnit *unit,
     ASSERT(unit->lengths[c] > 0 && unit->lengths[c] <= scratch->weights->positions);
     pass.rows += unit->lengths[c];
   }
-  return run(&pass, hook);
+  return run(&pass, first, hook);
+}
+
+Status transformer_run(TransformerScratch *scratch, const TransformerUnit *unit,
+                       const TransformerHook *hook, float *residual) {
+  return transformer_resume(scratch, unit, 0, hook, residual);
 }
 
 Status transformer_extend(TransformerScratch *scratch, TransformerCache *cache, const int32_t *ids,
@@ -393,9 +400,14 @@ Status transformer_extend(TransformerScratch *scratch, TransformerCache *cache, 
                      .rows = count,
                      .cache = cache,
                      .residual = residual};
-  const Status status = run(&pass, hook);
+  const Status status = run(&pass, 0, hook);
   cache->length += count;
   return status;
+}
+
+TransformerHead transformer_head(const Transformer *transformer) {
+  ASSERT(transformer->weights.head != NULL);
+  return (TransformerHead){transformer->weights.head, transformer->weights.output_norm};
 }
 
 void transformer_logits(TransformerScratch *scratch, const float *residual, int64_t rows,

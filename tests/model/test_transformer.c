@@ -178,6 +178,25 @@ static void a_hook_changes_what_later_layers_see(void) {
   close_model(&model);
 }
 
+/* From the stream behind layer 0, and from the start. */
+static void resuming_gives_the_bits_of_running_through(void) {
+  Model model;
+  const int64_t lengths[] = {30, 1, 40};
+  const TransformerUnit unit = {g_ids, lengths, 3};
+  Copy copy = {.layer = 0};
+  const TransformerHook hook = {copy_layer, &copy};
+  open_model(&model, &TINY_GEMMA, -1, false);
+  CU_ASSERT_EQUAL(run(&model, lengths, 3, &hook, g_residual), OK);
+  CU_ASSERT_EQUAL(transformer_resume(model.scratch, &unit, 1, NULL, g_other), OK);
+  CU_ASSERT(memcmp(g_residual, g_other, (size_t)(71 * WIDTH) * sizeof(float)) == 0);
+  memset(g_other, 0x7f, sizeof(g_other));
+  CU_ASSERT_EQUAL(transformer_resume(model.scratch, &unit, 0, NULL, g_other), OK);
+  CU_ASSERT(memcmp(g_residual, g_other, (size_t)(71 * WIDTH) * sizeof(float)) == 0);
+  CU_ASSERT_EQUAL(transformer_resume(model.scratch, &unit, LAYERS, NULL, g_other), OK);
+  CU_ASSERT(memcmp(g_residual, g_other, (size_t)(71 * WIDTH) * sizeof(float)) == 0);
+  close_model(&model);
+}
+
 static Status fail(void *context, int64_t layer, float *residual, int64_t rows) {
   (void)context;
   (void)residual;
@@ -340,6 +359,7 @@ static const CheckFact FACTS[] = {
     {"fewer layers give the bits of the whole model there",
      fewer_layers_give_the_bits_of_the_whole_model_there},
     {"a hook changes what later layers see", a_hook_changes_what_later_layers_see},
+    {"resuming gives the bits of running through", resuming_gives_the_bits_of_running_through},
     {"a failing hook ends the pass with its status", a_failing_hook_ends_the_pass_with_its_status},
     {"units give the same bits on any thread", units_give_the_same_bits_on_any_thread},
     {"extending a cache equals running the whole", extending_a_cache_equals_running_the_whole},

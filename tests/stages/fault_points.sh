@@ -4,7 +4,7 @@
 . "$(dirname "$0")/library.sh"
 ranks=2
 small=()
-declare -A output=([import]=activations.h5 [harvest]=activations.h5 [train]=dictionaries [encode]=codes [compare]=neighbours.h5
+declare -A output=([import]=activations.h5 [harvest]=activations.h5 [train]=dictionaries [encode]=codes [evaluate]=evaluation [compare]=neighbours.h5
   [families]=families.h5 [report]=report)
 
 left_behind() {

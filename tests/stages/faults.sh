@@ -2,7 +2,7 @@
 # One rank fails alone at every agreement point of every stage of a run from model and text (import: import_faults.sh).
 . "$(dirname "$0")/fault_points.sh"
 tiny_inputs 40
-whole=(harvest train encode compare families report)
+whole=(harvest train encode evaluate compare families report)
 small=(train.passes=0.2 train.window=512)
 
 mkdir -p run

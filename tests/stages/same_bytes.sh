@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The same bytes at any rank and thread count: harvest, train, encode, compare, families at 1, 2, 3, 4, 8 ranks with 1 and 2
+# The same bytes at any rank and thread count: harvest, train, encode, evaluate, compare, families at 1, 2, 3, 4, 8 ranks with 1 and 2
 # threads; then train killed at 4 ranks mid-way and resumed at 3. Prints the table of dataset checksums.
 . "$(dirname "$0")/library.sh"
 tiny_inputs
 
 whole_run() { # FOLDER RANKS THREADS
-  for name in harvest train encode compare families; do
+  for name in harvest train encode evaluate compare families; do
     stage "$2" "$name" --threads "$3" run.yaml "folder=$1" || return 1
   done
   $python "$CLEAVE_SOURCE/tests/stages/checksums.py" "$1" >"$1.sums"
@@ -45,7 +45,7 @@ killed_and_resumed() {
   echo "killed with $(ls resumed/dictionaries resumed/checkpoints/* | tr '\n' ' ')"
   [ ! -f resumed/dictionaries/512.h5 ] || { echo "the run ended before it could be killed"; return 1; }
   stage 3 train run.yaml folder=resumed || return 1
-  for name in encode compare families; do
+  for name in encode evaluate compare families; do
     stage 2 $name run.yaml folder=resumed || return 1
   done
   $python "$CLEAVE_SOURCE/tests/stages/checksums.py" resumed >resumed.sums

@@ -1,0 +1,20 @@
+#ifndef LOSS_H
+#define LOSS_H
+
+#include <stdint.h>
+
+#include "transformer.h"
+
+/** How well a model foresees a text: -log P(next token) in nats, row by row. */
+
+/** Rows of logits that are formed at a time: 16 MB of them, at least one row. */
+int64_t loss_rows_at_once(const Transformer *transformer);
+
+/** ranks   local
+ *  residual in     [rows, width] the stream after the last layer
+ *  logits  out     [loss_rows_at_once, vocabulary] scratch
+ *  loss    out     [rows] of the token behind each; nan where a context ends */
+void loss_of_unit(TransformerScratch *scratch, const Transformer *transformer,
+                  const TransformerUnit *unit, const float *residual, float *logits, double *loss);
+
+#endif

@@ -1,0 +1,384 @@
+/* cleave-evaluate: what a dictionary loses of the model, and which tokens its features speak for. */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec.h"
+#include "evaluate_file.h"
+#include "log.h"
+#include "lowp.h"
+#include "memory.h"
+#include "sae_file.h"
+#include "schema.h"
+#include "stage.h"
+#include "surgery.h"
+
+/* What all dictionaries share; opened for the first one that is not up to date. */
+typedef struct Evaluate {
+  Stage *stage;
+  Team *team;
+  Archive *activations;
+  char *model_hash;
+  int64_t layer, context, width;
+  double median;
+  double *mean_row; /* [width] raw */
+  bool is_open;
+  Gguf *gguf;
+  Tokenizer *tokenizer;
+  Transformer *transformer;
+  Promote *promote;
+  EvaluateText text;
+  Surgery *surgery;
+  EvaluateFigures figures; /* but for the dictionary's */
+  double *zero, *rebuilt;  /* [contexts] losses */
+} Evaluate;
+
+static Status open_activations(Evaluate *evaluate) {
+  char *path = NULL;
+  TRY_OWN(evaluate->team, &path, stage_path(evaluate->stage, &path, "activations.h5"));
+  const Status status = archive_open(evaluate->team, path, SCHEMA_ACTIVATIONS, "cleave-harvest",
+                                     &evaluate->activations);
+  MEMORY_FREE(path);
+  TRY(status);
+  TRY(archive_get_text(evaluate->activations, "/", "model_hash", &evaluate->model_hash));
+  TRY(archive_get_integer(evaluate->activations, "/", "layer", &evaluate->layer));
+  TRY(archive_get_integer(evaluate->activations, "/", "context", &evaluate->context));
+  return archive_get_real(evaluate->activations, "/", "median_norm", &evaluate->median);
+}
+
+/* The rows are this model's, or nothing below would mean anything. */
+static Status check_model(Evaluate *evaluate) {
+  const char *path = evaluate->stage->settings.harvest.model;
+  char hash[17];
+  Stamp stamp;
+  stamp_open(&stamp, "model");
+  TRY(stamp_add_file(&stamp, evaluate->team, path));
+  stamp_text(&stamp, hash);
+  TRY_ALL(evaluate->team, strcmp(hash, evaluate->model_hash) == 0
+                              ? OK
+                              : RAISE(ERR_DATA, "%s is not the model that %s was harvested from",
+                                      path, archive_path(evaluate->activations)));
+  return OK;
+}
+
+static Status open_model(Evaluate *evaluate) {
+  const TransformerOptions options = {.layers = -1, .positions = evaluate->context, .logits = true};
+  TRY(gguf_open(&evaluate->gguf, evaluate->stage->settings.harvest.model));
+  TRY(tokenizer_create(&evaluate->tokenizer, evaluate->gguf));
+  TRY(transformer_create(&evaluate->transformer, evaluate->gguf, &options));
+  evaluate->width = transformer_width(evaluate->transformer);
+  TRY(MEMORY_NEW(&evaluate->mean_row, evaluate->width, "the mean row"));
+  return promote_create(&evaluate->promote, evaluate->transformer);
+}
+
+static Status read_mean(Evaluate *evaluate) {
+  int64_t width = 0;
+  TRY(archive_shape(evaluate->activations, "/mean", ARCHIVE_F64, 1, &width));
+  TRY_ALL(evaluate->team,
+          width == evaluate->width
+              ? OK
+              : RAISE(ERR_FORMAT, "%s: /mean has %lld values, the model's stream %lld",
+                      archive_path(evaluate->activations), (long long)width,
+                      (long long)evaluate->width));
+  return archive_read(evaluate->activations, "/mean", 0, width, evaluate->mean_row);
+}
+
+/* What rows are exchanged for, without a dictionary. */
+
+static Status change_nothing(void *context, float *rows, int64_t count) {
+  (void)context;
+  (void)rows;
+  (void)count;
+  return OK;
+}
+
+static Status change_to_zero(void *context, float *rows, int64_t count) {
+  const Evaluate *evaluate = context;
+  memset(rows, 0, (size_t)(count * evaluate->width) * sizeof(*rows));
+  return OK;
+}
+
+static Status change_to_mean(void *context, float *rows, int64_t count) {
+  const Evaluate *evaluate = context;
+  for (int64_t i = 0; i < count * evaluate->width; ++i) {
+    rows[i] = (float)evaluate->mean_row[i % evaluate->width];
+  }
+  return OK;
+}
+
+static Status change_to_rebuilt(void *context, float *rows, int64_t count) {
+  Codec *codec = context;
+  TRY(codec_encode(codec, rows, count));
+  return codec_decode(codec, rows);
+}
+
+static double mean_of(const Evaluate *evaluate, const double *losses) {
+  double sum = 0;
+  for (int64_t c = 0; c < evaluate->text.contexts; ++c) {
+    sum += losses[c];
+  }
+  return sum / (double)surgery_predictions(evaluate->surgery);
+}
+
+static Status run_with(Evaluate *evaluate, Status (*call)(void *, float *, int64_t), Progress *bar,
+                       int64_t passes, double *losses, double *mean) {
+  const SurgeryChange change = {call, evaluate};
+  TRY(surgery_run(evaluate->surgery, &change, bar, passes * evaluate->text.tokens, losses));
+  *mean = mean_of(evaluate, losses);
+  return OK;
+}
+
+static Status measure_baselines(Evaluate *evaluate) {
+  const HarvestSettings *harvest = &evaluate->stage->settings.harvest;
+  EvaluateFigures *figures = &evaluate->figures;
+  const SurgerySetup setup = {.team = evaluate->team,
+                              .transformer = evaluate->transformer,
+                              .tokenizer = evaluate->tokenizer,
+                              .text = &evaluate->text,
+                              .layer = evaluate->layer,
+                              .norm_limit = harvest->norm_limit * evaluate->median,
+                              .first_position = harvest->first_position,
+                              .special_tokens = harvest->special_tokens};
+  Progress bar;
+  progress_open(&bar, evaluate->team, "plain, itself, zero, mean", "tokens",
+                4 * evaluate->text.tokens);
+  TRY(surgery_create(&evaluate->surgery, &setup, &bar));
+  figures->plain = mean_of(evaluate, surgery_plain(evaluate->surgery));
+  TRY(run_with(evaluate, change_nothing, &bar, 1, evaluate->rebuilt, &figures->itself));
+  TRY(run_with(evaluate, change_to_mean, &bar, 2, evaluate->rebuilt, &figures->mean));
+  TRY(run_with(evaluate, change_to_zero, &bar, 3, evaluate->zero, &figures->zero));
+  progress_close(&bar, 4 * evaluate->text.tokens);
+  figures->contexts = evaluate->text.contexts;
+  figures->tokens = surgery_predictions(evaluate->surgery);
+  figures->rows = surgery_rows(evaluate->surgery);
+  figures->is_held_out = evaluate->text.is_held_out;
+  return OK;
+}
+
+static Status open_all(Evaluate *evaluate) {
+  const EvaluateSettings *settings = &evaluate->stage->settings.evaluate;
+  TRY(check_model(evaluate));
+  TRY_ALL(evaluate->team, open_model(evaluate));
+  TRY(read_mean(evaluate));
+  TRY(evaluate_text_open(&evaluate->text, evaluate->team, evaluate->activations,
+                         evaluate->tokenizer, evaluate->context, settings->tokens));
+  if (!evaluate->text.is_held_out) {
+    log_warning(
+        "no document is held out (harvest.held_out): the dictionaries were trained on this text");
+  }
+  log_info("%lld tokens of %s text in %lld contexts, the stream exchanged behind layer %lld",
+           (long long)evaluate->text.tokens, evaluate->text.is_held_out ? "held-out" : "training",
+           (long long)evaluate->text.contexts, (long long)evaluate->layer);
+  TRY_NEW(evaluate->team, &evaluate->zero, evaluate->text.contexts, "losses of contexts");
+  TRY_NEW(evaluate->team, &evaluate->rebuilt, evaluate->text.contexts, "losses of contexts");
+  TRY(measure_baselines(evaluate));
+  evaluate->is_open = true;
+  return OK;
+}
+
+static void close_all(Evaluate *evaluate) {
+  surgery_destroy(&evaluate->surgery);
+  evaluate_text_close(&evaluate->text);
+  promote_destroy(&evaluate->promote);
+  transformer_destroy(&evaluate->transformer);
+  tokenizer_destroy(&evaluate->tokenizer);
+  gguf_close(&evaluate->gguf);
+  MEMORY_FREE(evaluate->mean_row);
+  MEMORY_FREE(evaluate->zero);
+  MEMORY_FREE(evaluate->rebuilt);
+  MEMORY_FREE(evaluate->model_hash);
+  archive_close(&evaluate->activations);
+}
+
+/* One dictionary. */
+typedef struct Subject {
+  Evaluate *evaluate;
+  const DictionarySettings *settings;
+  bool is_import;
+  char *path, *input;
+  Archive *dictionary;
+  Sae *sae;
+  Codec *codec;
+  char stamp[17];
+} Subject;
+
+static Status rebuild_text(Subject *subject, const SaeFile *file, EvaluateFigures *figures) {
+  Evaluate *evaluate = subject->evaluate;
+  SurgeryChange change = {change_to_rebuilt, NULL};
+  Progress bar;
+  TRY_ALL(evaluate->team,
+          codec_create(&subject->codec, evaluate->team, subject->sae, file->input_scale, file->k,
+                       surgery_rows_most(&evaluate->text)));
+  change.context = subject->codec;
+  progress_open(&bar, evaluate->team, subject->settings->name, "tokens", evaluate->text.tokens);
+  TRY(surgery_run(evaluate->surgery, &change, &bar, 0, evaluate->rebuilt));
+  progress_close(&bar, evaluate->text.tokens);
+  *figures = evaluate->figures;
+  evaluate_recovered(figures, surgery_plain(evaluate->surgery), evaluate->zero, evaluate->rebuilt);
+  return OK;
+}
+
+static Status check_width(const Subject *subject, const SaeFile *file) {
+  const Evaluate *evaluate = subject->evaluate;
+  return file->width == evaluate->width
+             ? OK
+             : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
+                     archive_path(subject->dictionary), (long long)file->width,
+                     (long long)evaluate->width);
+}
+
+static Status make(Subject *subject) {
+  Evaluate *evaluate = subject->evaluate;
+  EvaluateFigures figures;
+  SaeFile file;
+  if (!evaluate->is_open) {
+    TRY(open_all(evaluate));
+  }
+  TRY(sae_file_open(&file, evaluate->team, subject->dictionary));
+  TRY_ALL(evaluate->team, check_width(subject, &file));
+  TRY(sae_file_read(&file, &subject->sae));
+  TRY(rebuild_text(subject, &file, &figures));
+  const EvaluateFile out = {.team = evaluate->team,
+                            .path = subject->path,
+                            .name = subject->settings->name,
+                            .stamp = subject->stamp,
+                            .dictionary = archive_content(subject->dictionary),
+                            .activations = archive_content(evaluate->activations),
+                            .model_hash = evaluate->model_hash,
+                            .promoted = evaluate->stage->settings.evaluate.promoted};
+  TRY(evaluate_file_write(&out, &figures, subject->sae, evaluate->promote));
+  stage_wrote(evaluate->stage, subject->path);
+  return OK;
+}
+
+static Status work(Subject *subject) {
+  Evaluate *evaluate = subject->evaluate;
+  Stage *stage = evaluate->stage;
+  const char *name = subject->settings->name;
+  Stamp stamp;
+  bool go = false;
+  TRY_OWN(evaluate->team, &subject->path,
+          stage_path(stage, &subject->path, "evaluation/%s.h5", name));
+  TRY_ALL(evaluate->team, stage_path(stage, &subject->input, "dictionaries/%s.h5", name));
+  TRY(archive_open(evaluate->team, subject->input, SCHEMA_DICTIONARY,
+                   subject->is_import ? "cleave-import" : "cleave-train", &subject->dictionary));
+  stamp_open(&stamp, "evaluate 1");
+  stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_EVALUATE, &stage->settings.evaluate));
+  stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_HARVEST, &stage->settings.harvest));
+  stamp_add_text(&stamp, name);
+  stamp_add_text(&stamp, archive_content(subject->dictionary));
+  stamp_add_text(&stamp, archive_content(evaluate->activations));
+  stamp_text(&stamp, subject->stamp);
+  TRY(stage_claim(stage, &stamp, subject->path, &go));
+  return go ? make(subject) : OK;
+}
+
+static Status evaluate_one(Evaluate *evaluate, int64_t index) {
+  const Settings *settings = &evaluate->stage->settings;
+  Subject subject = {.evaluate = evaluate,
+                     .settings = &settings->dictionaries[index],
+                     .is_import = !settings_is_trained(settings, index)};
+  const Status status = work(&subject);
+  codec_destroy(&subject.codec);
+  sae_destroy(&subject.sae);
+  archive_close(&subject.dictionary);
+  MEMORY_FREE(subject.path);
+  MEMORY_FREE(subject.input);
+  return status;
+}
+
+/* The table at the end. */
+
+static Status print_file(Stage *stage, Archive *file, const char *name, bool is_first) {
+  static const char *const KEYS[] = {"loss_plain",    "loss_itself",   "loss_mean",
+                                     "loss_zero",     "loss_rebuilt",  "recovered",
+                                     "recovered_low", "recovered_high"};
+  double value[8];
+  for (int i = 0; i < 8; ++i) {
+    TRY(archive_get_real(file, "/", KEYS[i], &value[i]));
+  }
+  if (stage->team.rank == 0 && is_first) {
+    printf(
+        "loss, nats a token: plain %.4f, rows exchanged for themselves %.4f,\n"
+        "  for their mean %.4f, for zero %.4f\n",
+        value[0], value[1], value[2], value[3]);
+    printf("%-24s %9s %10s   %s\n", "dictionary", "loss", "recovered", "95 %");
+  }
+  if (stage->team.rank == 0) {
+    printf("%-24s %9.4f %9.2f%%   %.2f to %.2f\n", name, value[4], 100 * value[5], 100 * value[6],
+           100 * value[7]);
+  }
+  return OK;
+}
+
+static Status print_row(Stage *stage, int64_t index, bool is_first) {
+  const char *name = stage->settings.dictionaries[index].name;
+  char *path = NULL;
+  Archive *file = NULL;
+  Status status = team_agree(&stage->team, stage_path(stage, &path, "evaluation/%s.h5", name));
+  if (status == OK) {
+    status = archive_open(&stage->team, path, SCHEMA_EVALUATION, "cleave-evaluate", &file);
+  }
+  MEMORY_FREE(path);
+  if (status == OK) {
+    status = print_file(stage, file, name, is_first);
+  }
+  archive_close(&file);
+  return status;
+}
+
+static Status print_table(Stage *stage) {
+  bool is_first = true;
+  for (int64_t i = 0; i < stage->settings.count; ++i) {
+    if (stage_is_wanted(stage, i)) {
+      TRY(print_row(stage, i, is_first));
+      is_first = false;
+    }
+  }
+  fflush(stdout);
+  return OK;
+}
+
+static Status evaluate_each(Evaluate *evaluate) {
+  TRY(open_activations(evaluate));
+  for (int64_t i = 0; i < evaluate->stage->settings.count; ++i) {
+    if (stage_is_wanted(evaluate->stage, i)) {
+      TRY(evaluate_one(evaluate, i));
+    }
+  }
+  return OK;
+}
+
+static Status run(Stage *stage) {
+  const char *screen = NULL;
+  TRY_ALL(&stage->team, stage_check_only(stage));
+  if (!settings_evaluates(&stage->settings)) {
+    stage_skip(stage, "evaluation/",
+               "not evaluated: the rows are imported, and their model is not known");
+    return OK;
+  }
+  lowp_open(&screen);
+  Evaluate evaluate = {.stage = stage, .team = &stage->team};
+  const Status status = evaluate_each(&evaluate);
+  close_all(&evaluate);
+  TRY(status);
+  return stage->is_check ? OK : print_table(stage);
+}
+
+int main(int argc, char **argv) {
+  static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_HARVEST,
+                                                  &SETTINGS_DICTIONARY, &SETTINGS_EVALUATE, NULL};
+  static const StageFlag FLAGS[] = {{"--only", "NAME", "evaluate this dictionary alone"},
+                                    {NULL, NULL, NULL}};
+  static const StageSpec SPEC = {
+      .name = "evaluate",
+      .purpose = "what a dictionary loses of the model, and the tokens that its features promote",
+      .reads = "model, activations.h5 (text), dictionaries/*.h5",
+      .writes = "evaluation/*.h5",
+      .next = "compare",
+      .sections = SECTIONS,
+      .flags = FLAGS,
+      .run = run};
+  return stage_main(argc, argv, &SPEC);
+}
