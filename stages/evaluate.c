@@ -4,29 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec.h"
 #include "evaluate_file.h"
 #include "log.h"
 #include "lowp.h"
 #include "memory.h"
-#include "sae_file.h"
 #include "schema.h"
 #include "stage.h"
 #include "surgery.h"
+#include "workbench.h"
 
 /* What all dictionaries share; opened for the first one that is not up to date. */
 typedef struct Evaluate {
   Stage *stage;
   Team *team;
-  Archive *activations;
+  Workbench bench;
   char *model_hash;
-  int64_t layer, context, width;
-  double median;
-  double *mean_row; /* [width] raw */
+  int64_t context, width;
   bool is_open;
-  Gguf *gguf;
-  Tokenizer *tokenizer;
-  Transformer *transformer;
+  double *mean_row; /* [width] raw */
   Promote *promote;
   EvaluateText text;
   Surgery *surgery;
@@ -34,54 +29,17 @@ typedef struct Evaluate {
   double *zero, *rebuilt;  /* [contexts] losses */
 } Evaluate;
 
-static Status open_activations(Evaluate *evaluate) {
-  char *path = NULL;
-  TRY_OWN(evaluate->team, &path, stage_path(evaluate->stage, &path, "activations.h5"));
-  const Status status = archive_open(evaluate->team, path, SCHEMA_ACTIVATIONS, "cleave-harvest",
-                                     &evaluate->activations);
-  MEMORY_FREE(path);
-  TRY(status);
-  TRY(archive_get_text(evaluate->activations, "/", "model_hash", &evaluate->model_hash));
-  TRY(archive_get_integer(evaluate->activations, "/", "layer", &evaluate->layer));
-  TRY(archive_get_integer(evaluate->activations, "/", "context", &evaluate->context));
-  return archive_get_real(evaluate->activations, "/", "median_norm", &evaluate->median);
-}
-
-/* The rows are this model's, or nothing below would mean anything. */
-static Status check_model(Evaluate *evaluate) {
-  const char *path = evaluate->stage->settings.harvest.model;
-  char hash[17];
-  Stamp stamp;
-  stamp_open(&stamp, "model");
-  TRY(stamp_add_file(&stamp, evaluate->team, path));
-  stamp_text(&stamp, hash);
-  TRY_ALL(evaluate->team, strcmp(hash, evaluate->model_hash) == 0
-                              ? OK
-                              : RAISE(ERR_DATA, "%s is not the model that %s was harvested from",
-                                      path, archive_path(evaluate->activations)));
-  return OK;
-}
-
-static Status open_model(Evaluate *evaluate) {
-  const TransformerOptions options = {.layers = -1, .positions = evaluate->context, .logits = true};
-  TRY(gguf_open(&evaluate->gguf, evaluate->stage->settings.harvest.model));
-  TRY(tokenizer_create(&evaluate->tokenizer, evaluate->gguf));
-  TRY(transformer_create(&evaluate->transformer, evaluate->gguf, &options));
-  evaluate->width = transformer_width(evaluate->transformer);
-  TRY(MEMORY_NEW(&evaluate->mean_row, evaluate->width, "the mean row"));
-  return promote_create(&evaluate->promote, evaluate->transformer);
-}
-
 static Status read_mean(Evaluate *evaluate) {
   int64_t width = 0;
-  TRY(archive_shape(evaluate->activations, "/mean", ARCHIVE_F64, 1, &width));
+  TRY(archive_shape(evaluate->bench.activations, "/mean", ARCHIVE_F64, 1, &width));
   TRY_ALL(evaluate->team,
           width == evaluate->width
               ? OK
               : RAISE(ERR_FORMAT, "%s: /mean has %lld values, the model's stream %lld",
-                      archive_path(evaluate->activations), (long long)width,
+                      archive_path(evaluate->bench.activations), (long long)width,
                       (long long)evaluate->width));
-  return archive_read(evaluate->activations, "/mean", 0, width, evaluate->mean_row);
+  TRY_NEW(evaluate->team, &evaluate->mean_row, width, "the mean row");
+  return archive_read(evaluate->bench.activations, "/mean", 0, width, evaluate->mean_row);
 }
 
 /* What rows are exchanged for, without a dictionary. */
@@ -133,11 +91,11 @@ static Status measure_baselines(Evaluate *evaluate) {
   const HarvestSettings *harvest = &evaluate->stage->settings.harvest;
   EvaluateFigures *figures = &evaluate->figures;
   const SurgerySetup setup = {.team = evaluate->team,
-                              .transformer = evaluate->transformer,
-                              .tokenizer = evaluate->tokenizer,
+                              .transformer = evaluate->bench.transformer,
+                              .tokenizer = evaluate->bench.tokenizer,
                               .text = &evaluate->text,
-                              .layer = evaluate->layer,
-                              .norm_limit = harvest->norm_limit * evaluate->median,
+                              .layer = evaluate->bench.layer,
+                              .norm_limit = evaluate->bench.norm_limit,
                               .first_position = harvest->first_position,
                               .special_tokens = harvest->special_tokens};
   Progress bar;
@@ -158,18 +116,19 @@ static Status measure_baselines(Evaluate *evaluate) {
 
 static Status open_all(Evaluate *evaluate) {
   const EvaluateSettings *settings = &evaluate->stage->settings.evaluate;
-  TRY(check_model(evaluate));
-  TRY_ALL(evaluate->team, open_model(evaluate));
+  TRY(workbench_load(&evaluate->bench, true, evaluate->context));
+  evaluate->width = evaluate->bench.width;
+  TRY_ALL(evaluate->team, promote_create(&evaluate->promote, evaluate->bench.transformer));
   TRY(read_mean(evaluate));
-  TRY(evaluate_text_open(&evaluate->text, evaluate->team, evaluate->activations,
-                         evaluate->tokenizer, evaluate->context, settings->tokens));
+  TRY(evaluate_text_open(&evaluate->text, evaluate->team, evaluate->bench.activations,
+                         evaluate->bench.tokenizer, evaluate->context, settings->tokens));
   if (!evaluate->text.is_held_out) {
     log_warning(
         "no document is held out (harvest.held_out): the dictionaries were trained on this text");
   }
   log_info("%lld tokens of %s text in %lld contexts, the stream exchanged behind layer %lld",
            (long long)evaluate->text.tokens, evaluate->text.is_held_out ? "held-out" : "training",
-           (long long)evaluate->text.contexts, (long long)evaluate->layer);
+           (long long)evaluate->text.contexts, (long long)evaluate->bench.layer);
   TRY_NEW(evaluate->team, &evaluate->zero, evaluate->text.contexts, "losses of contexts");
   TRY_NEW(evaluate->team, &evaluate->rebuilt, evaluate->text.contexts, "losses of contexts");
   TRY(measure_baselines(evaluate));
@@ -181,36 +140,27 @@ static void close_all(Evaluate *evaluate) {
   surgery_destroy(&evaluate->surgery);
   evaluate_text_close(&evaluate->text);
   promote_destroy(&evaluate->promote);
-  transformer_destroy(&evaluate->transformer);
-  tokenizer_destroy(&evaluate->tokenizer);
-  gguf_close(&evaluate->gguf);
   MEMORY_FREE(evaluate->mean_row);
   MEMORY_FREE(evaluate->zero);
   MEMORY_FREE(evaluate->rebuilt);
   MEMORY_FREE(evaluate->model_hash);
-  archive_close(&evaluate->activations);
+  workbench_close(&evaluate->bench);
 }
 
 /* One dictionary. */
 typedef struct Subject {
   Evaluate *evaluate;
   const DictionarySettings *settings;
-  bool is_import;
-  char *path, *input;
-  Archive *dictionary;
-  Sae *sae;
-  Codec *codec;
+  int64_t index;
+  char *path;
+  WorkbenchDictionary own;
   char stamp[17];
 } Subject;
 
-static Status rebuild_text(Subject *subject, const SaeFile *file, EvaluateFigures *figures) {
+static Status rebuild_text(Subject *subject, EvaluateFigures *figures) {
   Evaluate *evaluate = subject->evaluate;
-  SurgeryChange change = {change_to_rebuilt, NULL};
+  const SurgeryChange change = {change_to_rebuilt, subject->own.codec};
   Progress bar;
-  TRY_ALL(evaluate->team,
-          codec_create(&subject->codec, evaluate->team, subject->sae, file->input_scale, file->k,
-                       surgery_rows_most(&evaluate->text)));
-  change.context = subject->codec;
   progress_open(&bar, evaluate->team, subject->settings->name, "tokens", evaluate->text.tokens);
   TRY(surgery_run(evaluate->surgery, &change, &bar, 0, evaluate->rebuilt));
   progress_close(&bar, evaluate->text.tokens);
@@ -219,35 +169,24 @@ static Status rebuild_text(Subject *subject, const SaeFile *file, EvaluateFigure
   return OK;
 }
 
-static Status check_width(const Subject *subject, const SaeFile *file) {
-  const Evaluate *evaluate = subject->evaluate;
-  return file->width == evaluate->width
-             ? OK
-             : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
-                     archive_path(subject->dictionary), (long long)file->width,
-                     (long long)evaluate->width);
-}
-
 static Status make(Subject *subject) {
   Evaluate *evaluate = subject->evaluate;
   EvaluateFigures figures;
-  SaeFile file;
   if (!evaluate->is_open) {
     TRY(open_all(evaluate));
   }
-  TRY(sae_file_open(&file, evaluate->team, subject->dictionary));
-  TRY_ALL(evaluate->team, check_width(subject, &file));
-  TRY(sae_file_read(&file, &subject->sae));
-  TRY(rebuild_text(subject, &file, &figures));
+  TRY(workbench_dictionary_load(&subject->own, &evaluate->bench,
+                                surgery_rows_most(&evaluate->text)));
+  TRY(rebuild_text(subject, &figures));
   const EvaluateFile out = {.team = evaluate->team,
                             .path = subject->path,
                             .name = subject->settings->name,
                             .stamp = subject->stamp,
-                            .dictionary = archive_content(subject->dictionary),
-                            .activations = archive_content(evaluate->activations),
+                            .dictionary = archive_content(subject->own.file),
+                            .activations = archive_content(evaluate->bench.activations),
                             .model_hash = evaluate->model_hash,
                             .promoted = evaluate->stage->settings.evaluate.promoted};
-  TRY(evaluate_file_write(&out, &figures, subject->sae, evaluate->promote));
+  TRY(evaluate_file_write(&out, &figures, subject->own.sae, evaluate->promote));
   stage_wrote(evaluate->stage, subject->path);
   return OK;
 }
@@ -260,31 +199,25 @@ static Status work(Subject *subject) {
   bool go = false;
   TRY_OWN(evaluate->team, &subject->path,
           stage_path(stage, &subject->path, "evaluation/%s.h5", name));
-  TRY_ALL(evaluate->team, stage_path(stage, &subject->input, "dictionaries/%s.h5", name));
-  TRY(archive_open(evaluate->team, subject->input, SCHEMA_DICTIONARY,
-                   subject->is_import ? "cleave-import" : "cleave-train", &subject->dictionary));
+  TRY(workbench_dictionary_open(&subject->own, &evaluate->bench, subject->index));
   stamp_open(&stamp, "evaluate 1");
   stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_EVALUATE, &stage->settings.evaluate));
   stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_HARVEST, &stage->settings.harvest));
   stamp_add_text(&stamp, name);
-  stamp_add_text(&stamp, archive_content(subject->dictionary));
-  stamp_add_text(&stamp, archive_content(evaluate->activations));
+  stamp_add_text(&stamp, archive_content(subject->own.file));
+  stamp_add_text(&stamp, archive_content(evaluate->bench.activations));
   stamp_text(&stamp, subject->stamp);
   TRY(stage_claim(stage, &stamp, subject->path, &go));
   return go ? make(subject) : OK;
 }
 
 static Status evaluate_one(Evaluate *evaluate, int64_t index) {
-  const Settings *settings = &evaluate->stage->settings;
   Subject subject = {.evaluate = evaluate,
-                     .settings = &settings->dictionaries[index],
-                     .is_import = !settings_is_trained(settings, index)};
+                     .settings = &evaluate->stage->settings.dictionaries[index],
+                     .index = index};
   const Status status = work(&subject);
-  codec_destroy(&subject.codec);
-  sae_destroy(&subject.sae);
-  archive_close(&subject.dictionary);
+  workbench_dictionary_close(&subject.own);
   MEMORY_FREE(subject.path);
-  MEMORY_FREE(subject.input);
   return status;
 }
 
@@ -341,7 +274,9 @@ static Status print_table(Stage *stage) {
 }
 
 static Status evaluate_each(Evaluate *evaluate) {
-  TRY(open_activations(evaluate));
+  TRY(workbench_open(&evaluate->bench, evaluate->stage));
+  TRY(archive_get_text(evaluate->bench.activations, "/", "model_hash", &evaluate->model_hash));
+  TRY(archive_get_integer(evaluate->bench.activations, "/", "context", &evaluate->context));
   for (int64_t i = 0; i < evaluate->stage->settings.count; ++i) {
     if (stage_is_wanted(evaluate->stage, i)) {
       TRY(evaluate_one(evaluate, i));

@@ -1,19 +1,13 @@
 /* All features on a text: model, then dictionary, as harvest and encode do it. */
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "exchange.h"
-#include "fire.h"
 #include "glyph.h"
 #include "inspect.h"
 #include "memory.h"
-#include "sae.h"
-#include "sae_file.h"
-#include "schema.h"
-#include "tokenizer.h"
-#include "transformer.h"
+#include "workbench.h"
 
 enum { AT_A_TOKEN = 3, HEAD = 10 };
 
@@ -28,114 +22,34 @@ typedef struct Reading {
   Team *team;
   const DossierView *view;
   int dictionary;
-  Archive *file; /* the dictionary */
-  int64_t layer, k, width;
-  double scale;
-  Gguf *gguf;
-  Tokenizer *tokenizer;
-  Transformer *transformer;
+  Workbench bench;
+  WorkbenchDictionary own;
   TransformerScratch *scratch;
   TokenizerIds ids; /* one token in front that is not the text's */
   float *rows;      /* [ids.count, width] */
   uint8_t *is_left_out;
-  Sae *sae;
-  Fire *fire;
   Firing *firings; /* of all ranks; by token, strongest first */
   int64_t count;
 } Reading;
 
-static Status open_dictionary(Reading *reading) {
-  const AtlasDictionary *own = &reading->view->atlas->dictionaries[reading->dictionary];
-  char *path = NULL;
-  TRY_OWN(reading->team, &path, stage_path(reading->stage, &path, "dictionaries/%s.h5", own->name));
-  const Status status =
-      archive_open(reading->team, path, SCHEMA_DICTIONARY, "cleave-train", &reading->file);
-  MEMORY_FREE(path);
-  TRY(status);
-  TRY(archive_get_integer(reading->file, "/", "layer", &reading->layer));
-  if (reading->layer >= 0) {
-    return OK;
-  }
-  /* An import whose layer nobody states belongs to the rows that it was encoded on. */
-  return archive_get_integer(reading->view->atlas->activations, "/", "layer", &reading->layer);
-}
-
-/* In the stream of a corpus a text stands behind an end token or a begin token. */
-static Status tokenize(Reading *reading, const char *text) {
-  const Tokenizer *tokenizer = reading->tokenizer;
-  const int32_t front = tokenizer_adds_begin(tokenizer) || tokenizer_end(tokenizer) < 0
-                            ? tokenizer_begin(tokenizer)
-                            : tokenizer_end(tokenizer);
-  if (front >= 0) {
-    TRY(MEMORY_RESIZE(&reading->ids.ids, 64, "token ids"));
-    reading->ids.capacity = 64;
-    reading->ids.ids[reading->ids.count++] = front;
-  }
-  TRY(tokenizer_encode(tokenizer, text, (int64_t)strlen(text), &reading->ids));
-  if (reading->ids.count <= (front >= 0 ? 1 : 0)) {
-    return RAISE(ERR_DATA, "--text: there is no text");
-  }
-  return OK;
-}
-
-static Status run_model(Reading *reading, const char *text) {
-  const HarvestSettings *harvest = &reading->stage->settings.harvest;
-  TRY(gguf_open(&reading->gguf, harvest->model));
-  TRY(tokenizer_create(&reading->tokenizer, reading->gguf));
-  TRY(tokenize(reading, text));
-  const TransformerOptions options = {.layers = reading->layer + 1,
-                                      .positions = reading->ids.count};
-  TRY(transformer_create(&reading->transformer, reading->gguf, &options));
-  reading->width = transformer_width(reading->transformer);
-  TRY(transformer_scratch_create(&reading->scratch, reading->transformer, reading->ids.count));
-  TRY(MEMORY_NEW(&reading->rows, reading->ids.count * reading->width, "residual stream"));
-  const TransformerUnit unit = {reading->ids.ids, &reading->ids.count, 1};
-  return transformer_run(reading->scratch, &unit, NULL, reading->rows);
-}
-
-static Status read_weights(Reading *reading) {
-  SaeFile file;
-  TRY(sae_file_open(&file, reading->team, reading->file));
-  TRY_ALL(reading->team, file.width == reading->width
-                             ? OK
-                             : RAISE(ERR_DATA, "%s is %lld wide, the model %lld: another model?",
-                                     archive_path(reading->file), (long long)file.width,
-                                     (long long)reading->width));
-  reading->k = file.k;
-  reading->scale = file.input_scale;
-  return sae_file_read(&file, &reading->sae);
-}
-
-/* Positions that harvest leaves out have no meaning for the dictionary: extreme norms, the token in
- * front. */
-static Status mark_left_out(Reading *reading, double median) {
-  const HarvestSettings *harvest = &reading->stage->settings.harvest;
+static Status run_model(Reading *reading) {
+  const Workbench *bench = &reading->bench;
+  TRY(transformer_scratch_create(&reading->scratch, bench->transformer, reading->ids.count));
+  TRY(MEMORY_NEW(&reading->rows, reading->ids.count * bench->width, "residual stream"));
   TRY(MEMORY_NEW(&reading->is_left_out, reading->ids.count, "marks of tokens"));
+  const TransformerUnit unit = {reading->ids.ids, &reading->ids.count, 1};
+  TRY(transformer_run(reading->scratch, &unit, NULL, reading->rows));
   for (int64_t t = 0; t < reading->ids.count; ++t) {
-    const float *row = reading->rows + t * reading->width;
-    double square = 0;
-    for (int64_t j = 0; j < reading->width; ++j) {
-      square += (double)row[j] * (double)row[j];
-    }
     reading->is_left_out[t] =
-        (t == 0 && !harvest->first_position) ||
-        (harvest->norm_limit > 0 && sqrt(square) > harvest->norm_limit * median);
+        workbench_is_left_out(&reading->bench, t, reading->rows + t * bench->width);
   }
   return OK;
 }
 
 static Status encode(Reading *reading) {
-  double median = 0;
-  TRY(archive_get_real(reading->view->atlas->activations, "/", "median_norm", &median));
-  TRY_ALL(reading->team, mark_left_out(reading, median));
-  TRY(read_weights(reading));
-  for (int64_t i = 0; i < reading->ids.count * reading->width; ++i) {
-    reading->rows[i] *= (float)reading->scale;
-  }
-  sae_centre(reading->sae, reading->rows, reading->ids.count, reading->rows);
-  TRY_ALL(reading->team, fire_create(&reading->fire, reading->sae, reading->team,
-                                     reading->ids.count, reading->k, reading->k));
-  return fire_select(reading->team, reading->sae, reading->rows, reading->ids.count, reading->fire);
+  TRY(workbench_dictionary_open(&reading->own, &reading->bench, reading->dictionary));
+  TRY(workbench_dictionary_load(&reading->own, &reading->bench, reading->ids.count));
+  return codec_encode(reading->own.codec, reading->rows, reading->ids.count);
 }
 
 static int by_token(const void *left, const void *right) {
@@ -152,7 +66,7 @@ static int by_token(const void *left, const void *right) {
 
 /* This rank's firings on tokens that are not left out. */
 static Status gather_own(const Reading *reading, Firing **own, int64_t *count) {
-  const Fire *fire = reading->fire;
+  const Fire *fire = reading->own.codec->fire;
   *count = 0;
   TRY(MEMORY_NEW(own, fire->start[fire->rows], "firings on the text"));
   for (int64_t t = 0; t < fire->rows; ++t) {
@@ -233,7 +147,7 @@ static Status make_strip(const Reading *reading, Strip *strip) {
     StripCell *cell = &strip->cells[strip->count++];
     *cell = (StripCell){.start = strip->text.length, .has_row = !reading->is_left_out[t]};
     piece.length = 0;
-    status = tokenizer_piece(reading->tokenizer, reading->ids.ids[t], &piece);
+    status = tokenizer_piece(reading->bench.tokenizer, reading->ids.ids[t], &piece);
     status =
         status == OK ? glyph_append_valid(&strip->text, text_chars(&piece), piece.length) : status;
     cell->length = strip->text.length - cell->start;
@@ -308,8 +222,11 @@ static Status write_all(Reading *reading, int64_t most, Text *out) {
 }
 
 static Status read_text(Reading *reading, const char *text, int64_t most, Text *out) {
-  TRY(open_dictionary(reading));
-  TRY_ALL(reading->team, run_model(reading, text));
+  int64_t front;
+  TRY(workbench_open(&reading->bench, reading->stage));
+  TRY_ALL(reading->team, workbench_tokens(&reading->bench, text, &reading->ids, &front));
+  TRY(workbench_load(&reading->bench, false, reading->ids.count));
+  TRY_ALL(reading->team, run_model(reading));
   TRY(encode(reading));
   TRY(gather(reading));
   TRY_ALL(reading->team, write_all(reading, most, out));
@@ -321,15 +238,11 @@ Status inspect_text(Stage *stage, const DossierView *view, int dictionary, const
   Reading reading = {.stage = stage, .team = &stage->team, .view = view, .dictionary = dictionary};
   const Status status = read_text(&reading, text, most, out);
   MEMORY_FREE(reading.firings);
-  fire_destroy(&reading.fire);
-  sae_destroy(&reading.sae);
   MEMORY_FREE(reading.is_left_out);
   MEMORY_FREE(reading.rows);
   MEMORY_FREE(reading.ids.ids);
   transformer_scratch_destroy(&reading.scratch);
-  transformer_destroy(&reading.transformer);
-  tokenizer_destroy(&reading.tokenizer);
-  gguf_close(&reading.gguf);
-  archive_close(&reading.file);
+  workbench_dictionary_close(&reading.own);
+  workbench_close(&reading.bench);
   return status;
 }

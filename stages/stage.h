@@ -25,7 +25,8 @@ typedef struct StageSpec {
   const char *name;           /* "harvest": the program is cleave-harvest */
   const char *purpose;        /* one sentence */
   const char *reads, *writes; /* "model, text" / "activations.h5" */
-  const char *next; /* the next command's name: "train" ("" for none); import, train, encode and evaluate are
+  const char *
+      next; /* the next command's name: "train" ("" for none); import, train, encode and evaluate are
                        passed over where they have nothing to do */
   const ConfigSection *const *sections; /* shown by --help, NULL-terminated */
   const StageFlag *flags;               /* own flags, ended by a NULL name; may be NULL */
