@@ -8,9 +8,9 @@
 #include "status.h"
 #include "tokenizer.h"
 
-/** The text on which dictionaries are put into the model: held-out documents of activations.h5, one behind the other, cut
- *  into contexts as harvest does it. A unit is about a thousand tokens of whole contexts: the same on any number of
- *  ranks. */
+/** The text on which dictionaries are put into the model: held-out documents of activations.h5, one behind the
+ *  other, cut into contexts as harvest does it. A unit is about a thousand tokens of whole contexts: the same on
+ *  any number of ranks. */
 typedef struct EvaluateText {
   int32_t *ids;     /* [tokens] contexts one behind the other */
   int64_t *lengths; /* [contexts] */
@@ -24,7 +24,8 @@ typedef struct EvaluateText {
 /** Every rank reads the whole of it.
  *  ranks   collective
  *  most    in      tokens: no further context is begun once there are so many
- *  fails   ERR_DATA (too little text), ERR_FORMAT, ERR_FILE, ERR_MEMORY; evaluate_text_close() is safe after all of them */
+ *  fails   ERR_DATA (too little text), ERR_FORMAT, ERR_FILE, ERR_MEMORY; evaluate_text_close() is safe after all of
+ *          them */
 Status evaluate_text_open(EvaluateText *text, Team *team, Archive *activations,
                           const Tokenizer *tokenizer, int64_t context, int64_t most) MUST_USE;
 /** ranks local; safe on a zeroed struct */

@@ -9,8 +9,8 @@
 #include "team.h"
 #include "transformer.h"
 
-/** The model with its residual stream exchanged behind one layer, on a text: every rank runs units of its own. Rows that
- *  harvest does not store (first positions, special tokens, extreme norms) stay as they are. */
+/** The model with its residual stream exchanged behind one layer, on a text: every rank runs units of its own.
+ *  Rows that harvest does not store (first positions, special tokens, extreme norms) stay as they are. */
 typedef struct SurgerySetup {
   Team *team;
   const Transformer *transformer; /* whole, with logits */
@@ -33,8 +33,8 @@ Status surgery_create(Surgery **out, const SurgerySetup *setup, Progress *bar) M
  *  ranks   local */
 void surgery_destroy(Surgery **surgery);
 
-/** Losses of the plain model: of each context the sum of -log P of its tokens but the first, nats; [contexts], the same on
- *  every rank.
+/** Losses of the plain model: of each context the sum of -log P of its tokens but the first, nats; [contexts],
+ *  the same on every rank.
  *  ranks   local */
 const double *surgery_plain(const Surgery *surgery);
 /** Over all contexts: rows that are exchanged; tokens that are foretold.

@@ -39,8 +39,8 @@ void workbench_close(Workbench *bench);
  *  fails   ERR_CONFIG (longer than the model's contexts), ERR_MEMORY */
 Status workbench_load(Workbench *bench, bool is_whole, int64_t positions) MUST_USE;
 
-/** Append the tokens of a text, behind one token in front that is not the text's: in the stream of a corpus a text stands
- *  behind an end token or a begin token.
+/** Append the tokens of a text, behind one token in front that is not the text's: in the stream of a corpus a text
+ *  stands behind an end token or a begin token.
  *  ranks   local
  *  front   out     tokens in front: 0 or 1
  *  fails   ERR_DATA (not UTF-8, no text), ERR_MEMORY */

@@ -48,8 +48,8 @@ Status codec_encode(Codec *codec, const float *rows, int64_t count) {
   return fire_select(codec->team, codec->sae, codec->centred, count, codec->fire);
 }
 
-/* Decoder rows have unit norm at most: no partial sum exceeds the count of hits times the largest. Both are the same at any
- * number of ranks. */
+/* Decoder rows have unit norm at most: no partial sum exceeds the count of hits times the largest.
+ * Both are the same at any number of ranks. */
 static Status bound_sums(Codec *codec) {
   const Fire *fire = codec->fire;
   double *largest = codec->scales;
