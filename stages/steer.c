@@ -305,7 +305,7 @@ static Status read_maxima(const Steering *steering, const SteerAsk *ask, float *
 
 static Status answer_ask(Steering *steering, int64_t i, bool is_json) {
   const SteerAsk *ask = &steering->asks[i];
-  float maximum[STEER_CLAMPS];
+  float maximum[STEER_CLAMPS] = {0};
   SteerAnswer answer = {0};
   TRY_ALL(steering->team, read_maxima(steering, ask, maximum));
   Status status = steer_answer(&steering->session, ask, steering->ids[i].ids,

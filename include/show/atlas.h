@@ -20,7 +20,8 @@ typedef struct AtlasDeclared {
   int64_t latents;
 } AtlasDeclared;
 
-/** Datasets of one dictionary: of codes/NAME.h5, neighbours.h5 and families.h5 (levels only). */
+/** Datasets of one dictionary: of codes/NAME.h5, evaluation/NAME.h5, neighbours.h5 and families.h5
+ *  (levels only). */
 typedef enum AtlasColumn {
   ATLAS_FEATURE_START,
   ATLAS_FEATURE_ROW,
@@ -33,6 +34,10 @@ typedef enum AtlasColumn {
   ATLAS_TOP_ROW,
   ATLAS_LABEL_TOKEN,
   ATLAS_INTERVAL_ROW,
+  ATLAS_PROMOTED_TOKEN,
+  ATLAS_PROMOTED_EFFECT,
+  ATLAS_SUPPRESSED_TOKEN,
+  ATLAS_SUPPRESSED_EFFECT,
   ATLAS_STATE,
   ATLAS_SELF_ID,
   ATLAS_SELF_COSINE,
@@ -89,6 +94,7 @@ typedef struct AtlasDictionary {
   int64_t latents;
   int level; /* 0: the smallest; -1: a control */
   Archive *codes;
+  Archive *evaluation;           /* NULL when not there */
   Shelf *columns[ATLAS_COLUMNS]; /* NULL where the files have none */
 } AtlasDictionary;
 

@@ -8,7 +8,7 @@
 #include "memory.h"
 #include "schema.h"
 
-typedef enum Home { CODES, NEIGHBOURS, FAMILIES } Home;
+typedef enum Home { CODES, EVALUATION, NEIGHBOURS, FAMILIES } Home;
 
 /* Where a dataset stands; %s are the names of its dictionary or pair. */
 typedef struct Column {
@@ -30,6 +30,10 @@ static const Column COLUMNS[ATLAS_COLUMNS] = {
     [ATLAS_TOP_ROW] = {CODES, "/top_row", ARCHIVE_I64, 2},
     [ATLAS_LABEL_TOKEN] = {CODES, "/label_token", ARCHIVE_U32, 2},
     [ATLAS_INTERVAL_ROW] = {CODES, "/interval_row", ARCHIVE_I64, 3},
+    [ATLAS_PROMOTED_TOKEN] = {EVALUATION, "/promoted_token", ARCHIVE_U32, 2},
+    [ATLAS_PROMOTED_EFFECT] = {EVALUATION, "/promoted_effect", ARCHIVE_F32, 2},
+    [ATLAS_SUPPRESSED_TOKEN] = {EVALUATION, "/suppressed_token", ARCHIVE_U32, 2},
+    [ATLAS_SUPPRESSED_EFFECT] = {EVALUATION, "/suppressed_effect", ARCHIVE_F32, 2},
     [ATLAS_STATE] = {NEIGHBOURS, "/dictionary/%s/state", ARCHIVE_U8, 1},
     [ATLAS_SELF_ID] = {NEIGHBOURS, "/self/%s/id", ARCHIVE_U32, 2},
     [ATLAS_SELF_COSINE] = {NEIGHBOURS, "/self/%s/cosine", ARCHIVE_F32, 2},
@@ -121,7 +125,7 @@ static Status open_file(Atlas *atlas, const char *folder, const char *name, cons
   return status;
 }
 
-/* neighbours.h5 and families.h5 may be absent when features alone are looked at. */
+/* neighbours.h5 and families.h5 may be absent when features alone are looked at, evaluations always. */
 static Status open_later(Atlas *atlas, const char *folder, const char *name, const char *schema,
                          const char *maker, bool must, Archive **out) {
   char *path = NULL;
@@ -167,7 +171,10 @@ static Status open_dictionary(Atlas *atlas, const char *folder, int index,
   }
   TRY_ALL(atlas->team, fill_name(file, "codes/%s.h5", own->name, ""));
   TRY(open_file(atlas, folder, file, SCHEMA_CODES, "cleave-encode", &own->codes));
-  Archive *homes[] = {own->codes, atlas->neighbours, atlas->families};
+  TRY_ALL(atlas->team, fill_name(file, "evaluation/%s.h5", own->name, ""));
+  TRY(open_later(atlas, folder, file, SCHEMA_EVALUATION, "cleave-evaluate", false,
+                 &own->evaluation));
+  Archive *homes[] = {own->codes, own->evaluation, atlas->neighbours, atlas->families};
   for (int home = CODES; home <= FAMILIES; ++home) {
     TRY(open_columns(atlas, COLUMNS, ATLAS_COLUMNS, (Home)home, homes[home], own->name, "",
                      own->columns));
@@ -238,6 +245,7 @@ void atlas_close(Atlas *atlas) {
   for (int i = 0; i < atlas->count; ++i) {
     AtlasDictionary *dictionary = &atlas->dictionaries[i];
     close_columns(dictionary->columns, ATLAS_COLUMNS);
+    archive_close(&dictionary->evaluation);
     archive_close(&dictionary->codes);
     MEMORY_FREE(dictionary->name);
     MEMORY_FREE(dictionary->control_of);

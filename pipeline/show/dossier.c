@@ -1,11 +1,20 @@
 #include "dossier.h"
 
 #include "glyph.h"
+#include "logarithm.h"
 #include "memory.h"
 #include "schema.h"
 #include "verdict.h"
 
-enum { CHILDREN = 12, NEIGHBOURS = 4, HEAD = 13 /* columns in front of a strip */ };
+enum {
+  CHILDREN = 12,
+  NEIGHBOURS = 4, /* of each dictionary */
+  LIST = 64,      /* longest that is stored */
+  TOKENS = 10,    /* promoted, suppressed */
+  BINS = 40,
+  VALUES = 4096, /* read at a time */
+  HEAD = 13      /* columns in front of a strip */
+};
 
 /* The feature that is being written, and a line of text that is being made. */
 typedef struct Dossier {
@@ -18,6 +27,7 @@ typedef struct Dossier {
   Text *out;
   Strip strip;
   float *values;
+  bool has_near; /* some neighbour is written */
 } Dossier;
 
 Status dossier_line(const DossierView *view, Text *line, Text *out) {
@@ -156,8 +166,8 @@ static Status write_children(Dossier *dossier) {
     return OK;
   }
   const int64_t stored = shelf_shape(pair->columns[ATLAS_BEST_CHILD], 1);
-  uint32_t children[64];
-  if (stored > 64) {
+  uint32_t children[LIST];
+  if (stored > LIST) {
     return RAISE(ERR_FORMAT, "%s: %lld best children a feature", archive_path(atlas->neighbours),
                  (long long)stored);
   }
@@ -180,22 +190,105 @@ static Status write_children(Dossier *dossier) {
   return OK;
 }
 
-static Status write_neighbours(Dossier *dossier) {
-  const AtlasDictionary *own = &dossier->atlas->dictionaries[dossier->dictionary];
-  Shelf *ids = own->columns[ATLAS_SELF_ID], *cosines = own->columns[ATLAS_SELF_COSINE];
-  if (ids == NULL || cosines == NULL || shelf_shape(ids, 1) > 64) {
+/* The nearest features of one dictionary, out of lists that neighbours.h5 stores. */
+static Status write_near(Dossier *dossier, Shelf *ids, Shelf *cosines, int dictionary) {
+  uint32_t id[LIST];
+  float cosine[LIST];
+  if (ids == NULL || cosines == NULL || shelf_shape(ids, 1) > LIST) {
     return OK;
   }
-  uint32_t id[64];
-  float cosine[64];
   TRY(shelf_read(ids, dossier->id, 1, id));
   TRY(shelf_read(cosines, dossier->id, 1, cosine));
   for (int64_t i = 0; i < shelf_shape(ids, 1) && i < NEIGHBOURS && id[i] != SCHEMA_NO_ID; ++i) {
-    TRY(text_printf(&dossier->line, "%s%.2f ", i == 0 ? "near  " : "      ", (double)cosine[i]));
-    TRY(name_feature(dossier, dossier->dictionary, id[i], false));
+    TRY(text_printf(&dossier->line, "%s%.2f ", dossier->has_near ? "      " : "near  ",
+                    (double)cosine[i]));
+    TRY(name_feature(dossier, dictionary, id[i], false));
     TRY(end_line(dossier));
+    dossier->has_near = true;
   }
   return OK;
+}
+
+/* In every dictionary that was compared with the feature's, as declared. */
+static Status write_neighbours(Dossier *dossier) {
+  const Atlas *atlas = dossier->atlas;
+  for (int other = 0; other < atlas->count; ++other) {
+    const AtlasPair *up = atlas_pair(atlas, other, dossier->dictionary);
+    const AtlasPair *down = atlas_pair(atlas, dossier->dictionary, other);
+    Shelf *const *own = atlas->dictionaries[other].columns;
+    if (other == dossier->dictionary) {
+      TRY(write_near(dossier, own[ATLAS_SELF_ID], own[ATLAS_SELF_COSINE], other));
+    } else if (down != NULL) {
+      TRY(write_near(dossier, down->columns[ATLAS_BEST_PARENT],
+                     down->columns[ATLAS_BEST_PARENT_COSINE], other));
+    } else if (up != NULL) {
+      TRY(write_near(dossier, up->columns[ATLAS_BEST_CHILD], up->columns[ATLAS_BEST_CHILD_COSINE],
+                     other));
+    }
+  }
+  return OK;
+}
+
+/* Tokens whose logits the direction raises or lowers most. */
+static Status write_end(Dossier *dossier, const char *heading, AtlasColumn tokens) {
+  Shelf *shelf = dossier->atlas->dictionaries[dossier->dictionary].columns[tokens];
+  uint32_t token[LIST];
+  if (shelf == NULL || shelf_shape(shelf, 1) > LIST) {
+    return OK;
+  }
+  TRY(shelf_read(shelf, dossier->id, 1, token));
+  if (token[0] == SCHEMA_NO_ID) {
+    return OK;
+  }
+  TRY(text_printf(&dossier->line, "%s ", heading));
+  for (int64_t i = 0; i < shelf_shape(shelf, 1) && i < TOKENS && token[i] != SCHEMA_NO_ID; ++i) {
+    TRY(text_printf(&dossier->line, i > 0 ? " \xc2\xb7 " : ""));
+    TRY(names_word(dossier->atlas, token[i], &dossier->line));
+  }
+  return end_line(dossier);
+}
+
+/* How strong the firings are: equal intervals of (0, maximum], counts on a log scale. */
+static void count_bins(const float *values, int64_t count, float maximum, int64_t *bins) {
+  for (int64_t i = 0; i < count; ++i) {
+    const double place = (double)values[i] / (double)maximum * BINS;
+    ++bins[place < BINS ? (int)place : BINS - 1];
+  }
+}
+
+static Status count_values(Dossier *dossier, int64_t first, int64_t past, int64_t *bins) {
+  Shelf *shelf = dossier->atlas->dictionaries[dossier->dictionary].columns[ATLAS_FEATURE_VALUE];
+  float values[VALUES];
+  for (int64_t at = first; at < past; at += VALUES) {
+    const int64_t count = past - at < VALUES ? past - at : VALUES;
+    TRY(shelf_read(shelf, at, count, values));
+    count_bins(values, count, dossier->feature.maximum, bins);
+  }
+  return OK;
+}
+
+static Status write_histogram(Dossier *dossier) {
+  static const char *const BARS[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
+                                     "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
+                                     "\xe2\x96\x87", "\xe2\x96\x88"};
+  Shelf *start = dossier->atlas->dictionaries[dossier->dictionary].columns[ATLAS_FEATURE_START];
+  int64_t range[2], bins[BINS] = {0}, most = 0;
+  if (dossier->feature.firings == 0) {
+    return OK;
+  }
+  TRY(shelf_read(start, dossier->id, 2, range));
+  TRY(count_values(dossier, range[0], range[1], bins));
+  for (int bin = 0; bin < BINS; ++bin) {
+    most = bins[bin] > most ? bins[bin] : most;
+  }
+  TRY(text_printf(&dossier->line, "activation 0 "));
+  for (int bin = 0; bin < BINS; ++bin) {
+    const double height =
+        most > 1 ? logarithm((double)bins[bin] + 1) / logarithm((double)most + 1) : 1;
+    TRY(text_printf(&dossier->line, "%s", bins[bin] == 0 ? " " : BARS[(int)(height * 7.999)]));
+  }
+  TRY(text_printf(&dossier->line, " %.3g (firings, log scale)", (double)dossier->feature.maximum));
+  return end_line(dossier);
 }
 
 /* A strip behind a short heading; the heading is made in the dossier's line. */
@@ -257,10 +350,13 @@ static Status write_all(Dossier *dossier) {
   TRY(name_feature(dossier, dossier->dictionary, dossier->id, true));
   TRY(end_line(dossier));
   TRY(write_facts(dossier));
+  TRY(write_histogram(dossier));
   TRY(write_child_status(dossier));
   TRY(write_family(dossier));
   TRY(write_children(dossier));
   TRY(write_neighbours(dossier));
+  TRY(write_end(dossier, "promotes  ", ATLAS_PROMOTED_TOKEN));
+  TRY(write_end(dossier, "suppresses", ATLAS_SUPPRESSED_TOKEN));
   return write_strips(dossier);
 }
 

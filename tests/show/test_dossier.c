@@ -59,12 +59,14 @@ static void test_a_feature_is_told_with_its_parent_and_children(void) {
   CU_ASSERT(dossier_write(&view, 1, 41, &out) == OK);
   static const char *const SAID[] = {"64/41  ",
                                      "(automatic label)",
+                                     "activation 0 ",
                                      "split of 16/10  ",
                                      "P(parent | child)",
                                      "in the family of 16/10",
                                      "split_k: ",
                                      "256/",
                                      "near  ",
+                                     "      0.80 256/", /* nearest in the larger one */
                                      "strongest",
                                      "|9]]",
                                      "by strength"};

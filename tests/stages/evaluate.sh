@@ -27,6 +27,11 @@ same() { # RANKS
 for ranks in 2 3 4 8; do
   check "the same bytes at $ranks ranks" same $ranks
 done
+promoted() {
+  stage 2 encode run.yaml && stage 1 inspect --feature half/3 run.yaml && grep -q '^promotes   ' stage.out &&
+    grep -q '^suppresses ' stage.out && grep -q '^activation 0 ' stage.out
+}
+check "inspect shows promoted tokens" promoted
 up_to_date() {
   stage 2 evaluate run.yaml && [ "$(grep -c 'is up to date' stage.err)" -eq 4 ]
 }
