@@ -1,4 +1,4 @@
-/* cleave-inspect: one feature, or all features of a text, in the terminal. */
+/* cleave-inspect: one feature, all features of a text, or those for a word, in the terminal. */
 
 #include "inspect.h"
 
@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "names.h"
 #include "run_atlas.h"
+#include "search.h"
 
 enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10 };
 
@@ -106,6 +107,53 @@ static Status show_text(Stage *stage, DossierView *view, Text *out) {
   return inspect_text(stage, view, dictionary, stage_flag(stage, "--text"), most, out);
 }
 
+static Status write_hit(const DossierView *view, const SearchHit *hit, Text *line, Text *out) {
+  const char *name = view->atlas->dictionaries[hit->dictionary].name;
+  TRY(text_printf(line, "%3lld of %-3lld %-6s %s/%lld  ", (long long)hit->near,
+                  (long long)hit->examples, hit->in_label ? "label" : "", name,
+                  (long long)hit->id));
+  TRY(names_of(view->names, view->atlas, hit->dictionary, hit->id, line, NULL));
+  return dossier_line(view, line, out);
+}
+
+static Status write_hits(const DossierView *view, const SearchHit *hits, int64_t found,
+                         int64_t most, Text *out) {
+  Text line = {0};
+  Status status = OK;
+  for (int64_t i = 0; status == OK && i < found && i < most; ++i) {
+    status = write_hit(view, &hits[i], &line, out);
+  }
+  text_clear(&line);
+  return status;
+}
+
+static Status search_all(const Stage *stage, const DossierView *view, int64_t most, Text *out) {
+  const char *word = stage_flag(stage, "--search");
+  SearchHit *hits = NULL;
+  int64_t found = 0, where = 0;
+  if (word[0] == '\0') {
+    return RAISE(ERR_USAGE, "--search: there is no word");
+  }
+  TRY(search_word(view->atlas, word, &hits, &found, &where));
+  Status status =
+      text_printf(out,
+                  "the word stands in the text %lld times; %lld features, by how many of their\n"
+                  "strongest examples stand near it, or with it in their label\n",
+                  (long long)where, (long long)found);
+  if (status == OK) {
+    status = write_hits(view, hits, found, most, out);
+  }
+  MEMORY_FREE(hits);
+  return status;
+}
+
+static Status show_search(Stage *stage, const DossierView *view, Text *out) {
+  int64_t most = TOP;
+  TRY_ALL(&stage->team, parse_top(stage, &most));
+  TRY_ALL(&stage->team, stage->team.rank == 0 ? search_all(stage, view, most, out) : OK);
+  return OK;
+}
+
 static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
   const int64_t columns = columns_of_terminal();
   DossierView view = {.atlas = atlas,
@@ -114,8 +162,9 @@ static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
                       .columns = columns,
                       .side = columns / 2};
   Text out = {0};
-  const Status status = stage_flag(stage, "--feature") != NULL ? show_feature(stage, &view, &out)
-                                                               : show_text(stage, &view, &out);
+  const Status status = stage_flag(stage, "--feature") != NULL  ? show_feature(stage, &view, &out)
+                        : stage_flag(stage, "--search") != NULL ? show_search(stage, &view, &out)
+                                                                : show_text(stage, &view, &out);
   if (status == OK && stage->team.rank == 0) {
     fwrite(text_chars(&out), 1, (size_t)out.length, stdout);
     fflush(stdout);
@@ -127,12 +176,12 @@ static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
 static Status run(Stage *stage) {
   Atlas atlas;
   Names *names = NULL;
-  const bool is_one =
-      (stage_flag(stage, "--feature") != NULL) != (stage_flag(stage, "--text") != NULL);
-  TRY_ALL(&stage->team, is_one ? OK
-                               : RAISE(ERR_USAGE,
-                                       "say what to show: --feature NAME/NUMBER or "
-                                       "--text \"...\""));
+  const int asked = (stage_flag(stage, "--feature") != NULL) +
+                    (stage_flag(stage, "--text") != NULL) + (stage_flag(stage, "--search") != NULL);
+  TRY_ALL(&stage->team, asked == 1 ? OK
+                                   : RAISE(ERR_USAGE,
+                                           "say what to show: --feature NAME/NUMBER, "
+                                           "--text \"...\" or --search WORD"));
   TRY(run_atlas_open(stage, false, &atlas));
   Status status = names_open(&names, &atlas, stage->settings.report.labels);
   status = status == OK ? show(stage, &atlas, names) : status;
@@ -147,13 +196,14 @@ int main(int argc, char **argv) {
   static const StageFlag FLAGS[] = {
       {"--feature", "NAME/ID", "this feature: statistics, status, family, examples"},
       {"--text", "TEXT", "what fires on a text of your own (runs the model)"},
+      {"--search", "WORD", "features whose label or strongest examples have to do with a word"},
       {"--dictionary", "NAME", "of --text; the largest level when not given"},
-      {"--top", "N", "strongest examples, or features of a text"},
+      {"--top", "N", "strongest examples, or features of a text or a search"},
       {"--colour", NULL, "24-bit colour under mpirun too, and where the output is no terminal"},
       {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "inspect",
-      .purpose = "a feature, or all features of a text, in the terminal",
+      .purpose = "a feature, all features of a text, or those for a word, in the terminal",
       .reads = "activations.h5, codes/*.h5, families.h5 where it is there",
       .writes = "nothing",
       .next = "",
