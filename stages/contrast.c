@@ -1,0 +1,424 @@
+/* cleave-contrast: features that tell sets of texts apart. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contrast_fire.h"
+#include "evidence.h"
+#include "exchange.h"
+#include "memory.h"
+#include "names.h"
+#include "run_atlas.h"
+
+enum {
+  TOP = 20,
+  INTERVALS = 8,
+  HALVED = 20 /* texts of a side from which on there are two halves */
+};
+
+/* A feature's standing: in the half where features are chosen, and in the other. */
+typedef struct Standing {
+  int64_t latent;
+  double rank; /* area by which features are ranked: with --all the least of the positive sets */
+  ContrastScore chosen, measured;
+} Standing;
+
+typedef struct Contrast {
+  Stage *stage;
+  Team *team;
+  Atlas atlas;
+  Names *names;
+  Workbench bench;
+  WorkbenchDictionary own;
+  ContrastCorpus corpus;
+  ContrastFirings firings;
+  ContrastTexts texts;
+  uint32_t positive, negative;
+  bool is_halved, is_all;
+  int64_t top;
+  Standing *standings; /* [count] of all ranks, best first */
+  int64_t count;
+  Text out;
+} Contrast;
+
+/* Flags. */
+
+static Status parse_top(const Stage *stage, int64_t *top) {
+  const char *text = stage_flag(stage, "--top");
+  char *end = NULL;
+  *top = TOP;
+  if (text == NULL) {
+    return OK;
+  }
+  *top = strtoll(text, &end, 10);
+  return text[0] != '\0' && *end == '\0' && *top > 0 && *top <= 1000000
+             ? OK
+             : RAISE(ERR_USAGE, "--top %s: expected a number from 1", text);
+}
+
+static Status parse_sides(Contrast *contrast) {
+  const char *positive = stage_flag(contrast->stage, "--for");
+  const char *negative = stage_flag(contrast->stage, "--against");
+  const uint32_t all = ((uint32_t)1 << contrast->corpus.sets) - 1;
+  contrast->positive = 1;
+  if (positive != NULL) {
+    TRY(contrast_corpus_sets(&contrast->corpus, "--for", positive, &contrast->positive));
+  }
+  contrast->negative = all & ~contrast->positive;
+  if (negative != NULL) {
+    TRY(contrast_corpus_sets(&contrast->corpus, "--against", negative, &contrast->negative));
+  }
+  if ((contrast->positive & contrast->negative) != 0) {
+    return RAISE(ERR_USAGE, "--for and --against: a set cannot stand on both sides");
+  }
+  return contrast->negative != 0 ? OK : RAISE(ERR_USAGE, "--for: no set is left to compare with");
+}
+
+static Status read_texts(Contrast *contrast) {
+  const char *sets = stage_flag(contrast->stage, "--sets");
+  if (sets == NULL) {
+    return RAISE(ERR_USAGE, "say what to compare: --sets NAME=PATH,NAME=PATH");
+  }
+  TRY(parse_top(contrast->stage, &contrast->top));
+  TRY(contrast_corpus_open(&contrast->corpus, &contrast->bench, sets));
+  contrast->is_all = stage_flag(contrast->stage, "--all") != NULL;
+  contrast->texts =
+      (ContrastTexts){contrast->corpus.texts, contrast->corpus.set, contrast->corpus.half};
+  return parse_sides(contrast);
+}
+
+static Status parse_dictionary(const Contrast *contrast, int64_t *out) {
+  const char *name = stage_flag(contrast->stage, "--dictionary");
+  const Atlas *atlas = &contrast->atlas;
+  *out = name != NULL        ? atlas_find(atlas, name)
+         : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
+                             : -1;
+  return *out >= 0 ? OK
+                   : RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
+                           name != NULL ? name : "");
+}
+
+/* Ranking. */
+
+/* With --all a feature is as good as on the positive set where it is worst. */
+static double rank_of(const Contrast *contrast, ContrastEntry *entries, int64_t count, int half,
+                      double area) {
+  double least = area;
+  for (int set = 0; contrast->is_all && set < contrast->corpus.sets; ++set) {
+    const uint32_t bit = (uint32_t)1 << set;
+    if ((contrast->positive & bit) != 0) {
+      const ContrastSides sides = {bit, contrast->negative, half};
+      ContrastScore score;
+      contrast_score(&contrast->texts, &sides, entries, count, &score);
+      least = score.area < least ? score.area : least;
+    }
+  }
+  return least;
+}
+
+static void judge(const Contrast *contrast, int64_t own, Standing *out) {
+  const ContrastFirings *firings = &contrast->firings;
+  ContrastEntry *entries = firings->entries + firings->start[own];
+  const int64_t count = firings->start[own + 1] - firings->start[own];
+  const int chosen = contrast->is_halved ? 0 : CONTRAST_BOTH;
+  const int measured = contrast->is_halved ? 1 : CONTRAST_BOTH;
+  out->latent = firings->own.first + own;
+  contrast_score(&contrast->texts, &(ContrastSides){contrast->positive, contrast->negative, chosen},
+                 entries, count, &out->chosen);
+  contrast_score(&contrast->texts,
+                 &(ContrastSides){contrast->positive, contrast->negative, measured}, entries, count,
+                 &out->measured);
+  out->rank = rank_of(contrast, entries, count, chosen, out->chosen.area);
+}
+
+static int compare_standings(const void *left, const void *right) {
+  const Standing *a = left, *b = right;
+  if (a->rank != b->rank) {
+    return a->rank > b->rank ? -1 : 1;
+  }
+  if (a->chosen.area != b->chosen.area) {
+    return a->chosen.area > b->chosen.area ? -1 : 1;
+  }
+  return (a->latent > b->latent) - (a->latent < b->latent);
+}
+
+static Status judge_own(const Contrast *contrast, Standing **out, int64_t *count) {
+  const int64_t own = shard_count(contrast->firings.own);
+  TRY(MEMORY_NEW(out, own, "standings of features"));
+  for (int64_t i = 0; i < own; ++i) {
+    judge(contrast, i, &(*out)[i]);
+  }
+  if (own > 0) {
+    qsort(*out, (size_t)own, sizeof(**out), compare_standings);
+  }
+  *count = own < contrast->top ? own : contrast->top;
+  return OK;
+}
+
+/* The best of all ranks. */
+static Status gather(Contrast *contrast, const Standing *own, int64_t mine) {
+  Team *team = contrast->team;
+  int64_t *counts = NULL;
+  TRY_NEW(team, &counts, team->size, "counts of ranks");
+  counts[team->rank] = mine;
+  exchange_sum(team, counts, team->size);
+  for (int rank = 0; rank < team->size; ++rank) {
+    contrast->count += counts[rank];
+  }
+  const Status status =
+      team_agree(team, MEMORY_NEW(&contrast->standings, contrast->count, "standings of features"));
+  if (status == OK) {
+    exchange_gather(team, own, counts, sizeof(*own), contrast->standings);
+    qsort(contrast->standings, (size_t)contrast->count, sizeof(*own), compare_standings);
+  }
+  MEMORY_FREE(counts);
+  return status;
+}
+
+static Status rank_features(Contrast *contrast) {
+  Standing *own = NULL;
+  int64_t mine = 0;
+  Status status = team_agree(contrast->team, judge_own(contrast, &own, &mine));
+  if (status == OK) {
+    status = gather(contrast, own, mine);
+  }
+  MEMORY_FREE(own);
+  contrast->count = contrast->count < contrast->top ? contrast->count : contrast->top;
+  return status;
+}
+
+/* Two halves only where both sides have texts enough. */
+static void decide_halves(Contrast *contrast) {
+  int64_t count[2];
+  const ContrastSides sides = {contrast->positive, contrast->negative, CONTRAST_BOTH};
+  contrast_count(&contrast->texts, &sides, count);
+  contrast->is_halved = count[0] >= HALVED && count[1] >= HALVED;
+}
+
+/* Showing. */
+
+static Status write_sets(Contrast *contrast) {
+  Text *out = &contrast->out;
+  const ContrastCorpus *corpus = &contrast->corpus;
+  for (int set = 0; set < corpus->sets; ++set) {
+    const uint32_t bit = (uint32_t)1 << set;
+    const char *side = (contrast->positive & bit) != 0   ? "for"
+                       : (contrast->negative & bit) != 0 ? "against"
+                                                         : "left out";
+    TRY(text_printf(out, "%-8s %s: %lld texts\n", side, corpus->names[set],
+                    (long long)corpus->texts_of[set]));
+  }
+  if (corpus->cut > 0) {
+    TRY(text_printf(out, "%lld texts were cut to %lld tokens\n", (long long)corpus->cut,
+                    (long long)contrast->stage->settings.harvest.context));
+  }
+  return OK;
+}
+
+static Status write_heading(Contrast *contrast) {
+  TRY(write_sets(contrast));
+  TRY(text_printf(&contrast->out,
+                  contrast->is_halved
+                      ? "features are chosen on half of the texts and measured on the other half\n"
+                      : "too few texts for two halves: what is best by chance looks good here\n"));
+  return text_printf(
+      &contrast->out,
+      " chosen  area  95 %%           fires for  against  mean for  against  feature\n");
+}
+
+static Status write_standing(Contrast *contrast, const Standing *standing) {
+  const ContrastScore *score = &standing->measured;
+  double rate[2];
+  for (int side = 0; side < 2; ++side) {
+    rate[side] = 100.0 * (double)score->fired[side] / (double)score->texts[side];
+  }
+  TRY(text_printf(
+      &contrast->out, "  %.3f  %.3f %.3f to %.3f  %7.1f %%  %5.1f %%  %8.3g %8.3g  %s/%lld  ",
+      standing->rank, score->area, score->low, score->high, rate[0], rate[1], score->mean[0],
+      score->mean[1], contrast->atlas.dictionaries[contrast->own.index].name,
+      (long long)standing->latent));
+  TRY(names_of(contrast->names, &contrast->atlas, (int)contrast->own.index, standing->latent,
+               &contrast->out, NULL));
+  return text_append(&contrast->out, "\n", 1);
+}
+
+static Status write_ranking(Contrast *contrast) {
+  TRY(write_heading(contrast));
+  for (int64_t i = 0; i < contrast->count; ++i) {
+    TRY(write_standing(contrast, &contrast->standings[i]));
+  }
+  return OK;
+}
+
+/* One feature, by strength. */
+
+static Status parse_feature(const Contrast *contrast, int64_t *latent) {
+  const char *text = stage_flag(contrast->stage, "--feature");
+  const AtlasDictionary *own = &contrast->atlas.dictionaries[contrast->own.index];
+  char *end = NULL;
+  *latent = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : -1;
+  return *latent >= 0 && *end == '\0' && *latent < own->latents
+             ? OK
+             : RAISE(ERR_USAGE, "--feature %s: expected a number from 0 to %lld, in dictionary %s",
+                     text, (long long)own->latents - 1, own->name);
+}
+
+/* Texts of both sides by interval of the feature's strongest activation; the last for silent ones. The rank that owns
+ * the feature counts. */
+static void count_intervals(const Contrast *contrast, int64_t latent, double maximum,
+                            int64_t counts[INTERVALS + 1][2]) {
+  const ContrastFirings *firings = &contrast->firings;
+  int64_t texts[2];
+  const ContrastSides sides = {contrast->positive, contrast->negative, CONTRAST_BOTH};
+  memset(counts, 0, (size_t)(INTERVALS + 1) * sizeof(counts[0]));
+  if (latent < firings->own.first || latent >= firings->own.past) {
+    return;
+  }
+  contrast_count(&contrast->texts, &sides, texts);
+  for (int64_t i = firings->start[latent - firings->own.first];
+       i < firings->start[latent - firings->own.first + 1]; ++i) {
+    const ContrastEntry *entry = &firings->entries[i];
+    const uint32_t bit = (uint32_t)1 << contrast->texts.set[entry->text];
+    const double place = (double)entry->value / maximum * INTERVALS;
+    const int interval = place < INTERVALS ? (int)place : INTERVALS - 1;
+    if (((contrast->positive | contrast->negative) & bit) != 0) {
+      const int side = (contrast->positive & bit) != 0 ? 0 : 1;
+      ++counts[interval][side];
+      --texts[side];
+    }
+  }
+  counts[INTERVALS][0] = texts[0];
+  counts[INTERVALS][1] = texts[1];
+}
+
+/* P(for | this strong) with its interval; the share of the texts for that are at least so strong; that of the others
+ * that are weaker. */
+static Status write_intervals(Contrast *contrast, double maximum,
+                              int64_t counts[INTERVALS + 1][2]) {
+  int64_t above[2] = {0, 0}, all[2] = {0, 0};
+  for (int i = 0; i <= INTERVALS; ++i) {
+    all[0] += counts[i][0];
+    all[1] += counts[i][1];
+  }
+  TRY(text_printf(
+      &contrast->out,
+      "  activation     for  against  P(for)  95 %%          sensitivity  specificity\n"));
+  for (int i = INTERVALS - 1; i >= -1; --i) {
+    const int64_t *count = counts[i >= 0 ? i : INTERVALS];
+    const double n = (double)(count[0] + count[1]);
+    double low = NAN, high = NAN;
+    above[0] += count[0];
+    above[1] += count[1];
+    if (n > 0) {
+      evidence_wilson((double)count[0] / n, n, &low, &high);
+    }
+    TRY(i >= 0 ? text_printf(&contrast->out, "  from %6.3g", maximum * i / INTERVALS)
+               : text_printf(&contrast->out, "  silent     "));
+    TRY(text_printf(&contrast->out, " %7lld  %7lld", (long long)count[0], (long long)count[1]));
+    TRY(n > 0
+            ? text_printf(&contrast->out, "   %.3f  %.3f to %.3f", (double)count[0] / n, low, high)
+            : text_printf(&contrast->out, "       -               "));
+    TRY(text_printf(&contrast->out, "  %11.3f  %11.3f\n", (double)above[0] / (double)all[0],
+                    (double)(all[1] - above[1]) / (double)all[1]));
+  }
+  return OK;
+}
+
+static Status show_feature(Contrast *contrast) {
+  AtlasFeature feature;
+  int64_t latent = 0, counts[INTERVALS + 1][2];
+  TRY_ALL(contrast->team, parse_feature(contrast, &latent));
+  TRY_ALL(contrast->team,
+          atlas_feature(&contrast->atlas, (int)contrast->own.index, latent, &feature));
+  double maximum = (double)feature.maximum;
+  const ContrastFirings *firings = &contrast->firings;
+  for (int64_t i = 0; latent >= firings->own.first && latent < firings->own.past &&
+                      i < firings->start[latent - firings->own.first + 1] -
+                              firings->start[latent - firings->own.first];
+       ++i) {
+    const double value =
+        (double)firings->entries[firings->start[latent - firings->own.first] + i].value;
+    maximum = value > maximum ? value : maximum;
+  }
+  exchange_max(contrast->team, &maximum, 1);
+  count_intervals(contrast, latent, maximum > 0 ? maximum : 1, counts);
+  exchange_sum(contrast->team, &counts[0][0], (int64_t)(INTERVALS + 1) * 2);
+  TRY_ALL(contrast->team, write_sets(contrast));
+  TRY_ALL(contrast->team,
+          text_printf(&contrast->out, "%s/%lld  ",
+                      contrast->atlas.dictionaries[contrast->own.index].name, (long long)latent));
+  TRY_ALL(contrast->team, names_of(contrast->names, &contrast->atlas, (int)contrast->own.index,
+                                   latent, &contrast->out, NULL));
+  TRY_ALL(contrast->team, text_append(&contrast->out, "\n", 1));
+  TRY_ALL(contrast->team, write_intervals(contrast, maximum, counts));
+  return OK;
+}
+
+static Status publish(const Contrast *contrast) {
+  fwrite(text_chars(&contrast->out), 1, (size_t)contrast->out.length, stdout);
+  return fflush(stdout) == 0 ? OK : RAISE(ERR_FILE, "standard output cannot be written");
+}
+
+static Status work(Contrast *contrast) {
+  int64_t index = -1;
+  enum { ROWS = 256 };
+  TRY(run_atlas_open(contrast->stage, false, &contrast->atlas));
+  TRY(names_open(&contrast->names, &contrast->atlas, contrast->stage->settings.report.labels));
+  TRY_ALL(contrast->team, parse_dictionary(contrast, &index));
+  TRY(workbench_open(&contrast->bench, contrast->stage));
+  TRY_ALL(contrast->team, read_texts(contrast));
+  TRY(workbench_load(&contrast->bench, false, contrast->corpus.longest));
+  TRY(workbench_dictionary_open(&contrast->own, &contrast->bench, index));
+  TRY(workbench_dictionary_load(&contrast->own, &contrast->bench, ROWS));
+  TRY(contrast_firings_open(&contrast->firings, &contrast->bench, &contrast->own,
+                            &contrast->corpus));
+  decide_halves(contrast);
+  if (stage_flag(contrast->stage, "--feature") != NULL) {
+    TRY(show_feature(contrast));
+  } else {
+    TRY(rank_features(contrast));
+    TRY_ALL(contrast->team, write_ranking(contrast));
+  }
+  TRY_ALL(contrast->team, contrast->team->rank == 0 ? publish(contrast) : OK);
+  return OK;
+}
+
+static Status run(Stage *stage) {
+  Contrast contrast = {.stage = stage, .team = &stage->team};
+  const Status status = work(&contrast);
+  contrast_firings_close(&contrast.firings);
+  contrast_corpus_close(&contrast.corpus);
+  workbench_dictionary_close(&contrast.own);
+  workbench_close(&contrast.bench);
+  MEMORY_FREE(contrast.standings);
+  text_clear(&contrast.out);
+  names_close(&contrast.names);
+  atlas_close(&contrast.atlas);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY, NULL};
+  static const StageFlag FLAGS[] = {
+      {"--sets", "LIST",
+       "labelled texts: error=errors.jsonl,clean=clean.jsonl (.jsonl lines, text files, folders)"},
+      {"--for", "NAMES", "sets whose features are looked for (default: the first)"},
+      {"--against", "NAMES", "sets that they must not fire on (default: all others)"},
+      {"--all", NULL, "a feature must mark every one of the sets --for, not their mixture"},
+      {"--dictionary", "NAME", "the largest level when not given"},
+      {"--top", "N", "features shown (default 20)"},
+      {"--feature", "ID", "instead: this feature's sensitivity and specificity by strength"},
+      {NULL, NULL, NULL}};
+  static const StageSpec SPEC = {
+      .name = "contrast",
+      .purpose = "features that tell sets of texts apart",
+      .reads = "model, labelled texts, activations.h5, dictionaries/*.h5, codes/*.h5",
+      .writes = "nothing",
+      .next = "",
+      .sections = SECTIONS,
+      .flags = FLAGS,
+      .run = run};
+  return stage_main(argc, argv, &SPEC);
+}
