@@ -160,6 +160,7 @@ static Status work(Compare *compare, const char *path) {
   TRY(compare_open(compare));
   const char *features = stage_flag(compare->stage, "--of");
   if (features != NULL) {
+    compare->stage->is_answer = true;
     return compare_of(compare, features);
   }
   const Stamp stamp = stamp_of(compare);

@@ -61,6 +61,15 @@ static Status warn_of_twins(FamiliesRun *run) {
                         "is novel, cannot be said\n");
 }
 
+static Status warn_of_documents(FamiliesRun *run) {
+  return run->document_rows == 0
+             ? OK
+             : text_printf(&run->warnings,
+                           "no document numbers: runs of %lld rows count as documents, and "
+                           "intervals are too narrow where texts are longer\n",
+                           (long long)run->document_rows);
+}
+
 Status families_check(FamiliesRun *run) {
   for (int64_t i = 0; i < run->count; ++i) {
     TRY(check_gate(run, &run->dictionaries[i]));
@@ -69,5 +78,6 @@ Status families_check(FamiliesRun *run) {
     TRY(check_class(run, &run->dictionaries[i]));
   }
   TRY_ALL(run->team, warn_of_twins(run));
+  TRY_ALL(run->team, warn_of_documents(run));
   return OK;
 }

@@ -55,13 +55,7 @@ static Status read_entries(FamiliesCodes *codes, int64_t rows) {
 }
 
 static Status read_documents(FamiliesCodes *codes, int64_t first, int64_t rows) {
-  if (codes->run->has_documents) {
-    return archive_read_here(codes->run->activations, "/document", first, rows, codes->document);
-  }
-  for (int64_t row = 0; row < rows; ++row) {
-    codes->document[row] = (uint32_t)((first + row) / FAMILIES_DOCUMENT);
-  }
-  return OK;
+  return archive_read_here(codes->run->activations, "/document", first, rows, codes->document);
 }
 
 static Status read_chunk(void *context, int64_t first, EvidenceChunk *chunk) {

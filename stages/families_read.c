@@ -35,9 +35,6 @@ static Status check_codes(FamiliesRun *run, FamiliesDictionary *one) {
   TRY(archive_get_integer(one->codes, "/", "rows", &rows));
   TRY(archive_get_real(one->codes, "/", "share_30", &one->share_30));
   TRY(archive_get_real(one->codes, "/", "l0", &one->l0));
-  if (!run->has_documents && one == run->dictionaries) {
-    run->rows = rows; /* nothing else counts them */
-  }
   TRY(archive_get_text(one->codes, "/", "activations", &activations));
   const Status status = team_agree(run->team, check_rows(run, one, rows, activations));
   MEMORY_FREE(activations);
@@ -77,25 +74,17 @@ static Status open_dictionary(FamiliesRun *run, FamiliesDictionary *one) {
 
 static Status open_activations(FamiliesRun *run) {
   TRY(open_file(run, "activations.h5", SCHEMA_ACTIVATIONS, "cleave-harvest", &run->activations));
-  run->has_documents = archive_has(run->activations, "/document");
   run->has_tokens = archive_has(run->activations, "/token");
-  if (run->has_documents) {
-    TRY(archive_shape(run->activations, "/document", ARCHIVE_U32, 1, &run->rows));
-    TRY(archive_shape(run->activations, "/document_start", ARCHIVE_I64, 1, &run->documents));
-    --run->documents;
-  }
-  return OK;
+  TRY(archive_shape(run->activations, "/document", ARCHIVE_U32, 1, &run->rows));
+  TRY(archive_shape(run->activations, "/document_start", ARCHIVE_I64, 1, &run->documents));
+  --run->documents;
+  return archive_get_integer(run->activations, "/", "document_rows", &run->document_rows);
 }
 
 static Status open_all_codes(FamiliesRun *run) {
   for (int64_t i = 0; i < run->count; ++i) {
     TRY(open_codes(run, &run->dictionaries[i]));
     TRY(open_dictionary(run, &run->dictionaries[i]));
-  }
-  if (!run->has_documents) {
-    run->documents = (run->rows + FAMILIES_DOCUMENT - 1) / FAMILIES_DOCUMENT;
-    log_info("%s has no document numbers: runs of %d rows count as documents",
-             archive_path(run->activations), FAMILIES_DOCUMENT);
   }
   return OK;
 }

@@ -19,7 +19,6 @@
 enum {
   FAMILIES_NAME = 256,
   FAMILIES_LABEL = 5,      /* tokens of a label */
-  FAMILIES_DOCUMENT = 128, /* without document numbers runs of so many rows count as documents */
   FAMILIES_MATCHED = 16,   /* other parents of the same frequency */
   FAMILIES_OCTAVES = 40    /* of firings */
 };
@@ -133,7 +132,8 @@ typedef struct FamiliesRun {
   Team *team;
   Archive *activations, *neighbours;
   int64_t rows, documents;
-  bool has_documents, has_tokens;
+  int64_t document_rows; /* 0; n: nobody knew documents, runs of n rows stand for them */
+  bool has_tokens;
   Text warnings;                    /* lines */
   FamiliesDictionary *dictionaries; /* [count] as declared */
   int64_t count;

@@ -249,7 +249,7 @@ static bool has_work(const Settings *settings, const char *name) {
 
 static void say_next(const Stage *stage) {
   static const char *const ORDER[] = {"import", "train", "encode", "evaluate", "compare"};
-  const char *next = stage->spec->next;
+  const char *next = stage->is_answer ? "" : stage->spec->next;
   for (int i = 0; i < 4; ++i) {
     if (strcmp(next, ORDER[i]) == 0 && !has_work(&stage->settings, next)) {
       next = ORDER[i + 1];

@@ -42,6 +42,7 @@ struct Stage {
   const char *yaml; /* path of run.yaml */
   bool force;
   bool is_check;  /* --check: only say what state the outputs are in */
+  bool is_answer; /* set by a stage that only printed something: there is no next command */
   Status check;   /* what --check found: OK, ERR_STALE or ERR_MISSING */
   double started; /* when the output in work was claimed */
 };

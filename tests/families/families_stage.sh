@@ -65,7 +65,7 @@ check "examples/read_families.py" $python "$CLEAVE_SOURCE/examples/read_families
 
 "$CLEAVE_BIN/write_planted" bare bare
 check "activations without text" stage 3 families bare/run.yaml
-check "runs of rows count as documents, and it is said" grep -q 'runs of 128 rows count' stage.err
+check "runs of rows count as documents, and it is said" grep -q '^no document numbers: runs of 100 rows count' stage.out
 check "levels of another sparsity and kind are warned of" grep -qE '^other (sparsity|kind): .*large' stage.out
 check "the warning stays" $python -c "
 import h5py

@@ -72,21 +72,18 @@ static void draw_words(Words *words, const Planted *planted) {
   }
 }
 
-/* Activations that another tool wrote know nothing of text. */
-static Status fill_bare(Archive *out, const Words *words) {
-  TRY(add(out, "", "activation", ARCHIVE_U32, ROWS, 0));
-  TRY(archive_begin(out));
-  return put(out, "", "activation", ROWS, words->token);
-}
-
+/* Activations that another tool wrote know nothing of text: runs of rows stand for documents. */
 static Status fill_activations(Archive *out, const Words *words) {
   const int64_t documents = ROWS / PLANTED_DOCUMENT;
-  if (g_is_bare) {
-    return fill_bare(out, words);
-  }
-  TRY(add(out, "", "token", ARCHIVE_U32, ROWS, 0));
+  TRY(archive_set_integer(out, "/", "document_rows", g_is_bare ? PLANTED_DOCUMENT : 0));
   TRY(add(out, "", "document", ARCHIVE_U32, ROWS, 0));
   TRY(add(out, "", "document_start", ARCHIVE_I64, documents + 1, 0));
+  if (g_is_bare) {
+    TRY(archive_begin(out));
+    TRY(put(out, "", "document", ROWS, words->document));
+    return put(out, "", "document_start", documents + 1, words->document_start);
+  }
+  TRY(add(out, "", "token", ARCHIVE_U32, ROWS, 0));
   TRY(add(out, "", "vocabulary_start", ARCHIVE_I64, TOKENS + 1, 0));
   TRY(add(out, "", "vocabulary_byte", ARCHIVE_U8, words->start[TOKENS], 0));
   TRY(archive_begin(out));
