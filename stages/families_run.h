@@ -18,9 +18,9 @@
 
 enum {
   FAMILIES_NAME = 256,
-  FAMILIES_LABEL = 5,      /* tokens of a label */
-  FAMILIES_MATCHED = 16,   /* other parents of the same frequency */
-  FAMILIES_OCTAVES = 40    /* of firings */
+  FAMILIES_LABEL = 5,    /* tokens of a label */
+  FAMILIES_MATCHED = 16, /* other parents of the same frequency */
+  FAMILIES_OCTAVES = 40  /* of firings */
 };
 
 /** Said before any family is counted . */
