@@ -22,13 +22,16 @@ static const char *title_of(const Stage *stage) {
 
 static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
   const char *labels = stage->settings.report.labels;
-  stamp_open(stamp, "report 1");
+  stamp_open(stamp, "report 2");
   stamp_add_fingerprint(stamp, config_fingerprint(&SETTINGS_REPORT, &stage->settings.report));
   stamp_add_text(stamp, title_of(stage));
   stamp_add_text(stamp, archive_content(atlas->activations));
   for (int i = 0; i < atlas->count; ++i) {
     stamp_add_text(stamp, atlas->dictionaries[i].name);
     stamp_add_text(stamp, archive_content(atlas->dictionaries[i].codes));
+    if (atlas->dictionaries[i].evaluation != NULL) {
+      stamp_add_text(stamp, archive_content(atlas->dictionaries[i].evaluation));
+    }
   }
   stamp_add_text(stamp, archive_content(atlas->neighbours));
   stamp_add_text(stamp, archive_content(atlas->families));

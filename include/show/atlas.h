@@ -168,6 +168,11 @@ Status atlas_feature(const Atlas *atlas, int dictionary, int64_t id, AtlasFeatur
 /** tokens  out     [ATLAS_LABEL_TOKENS] as in AtlasFeature */
 Status atlas_labels(const Atlas *atlas, int dictionary, int64_t id, uint32_t *tokens) MUST_USE;
 Status atlas_link(const AtlasPair *pair, int64_t child, AtlasLink *out) MUST_USE;
+/** How strong a feature's firings are: counts in equal intervals of (0, its maximum].
+ *  ranks   local
+ *  counts  out     [intervals] */
+Status atlas_strengths(const Atlas *atlas, int dictionary, int64_t id, int64_t *counts,
+                       int intervals) MUST_USE;
 /** Append the bytes of a token of the model's vocabulary (U+FFFD for one outside it).
  *  ranks   local */
 Status atlas_piece(const Atlas *atlas, uint32_t token, Text *out) MUST_USE;

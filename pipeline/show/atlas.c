@@ -364,6 +364,26 @@ Status atlas_link(const AtlasPair *pair, int64_t child, AtlasLink *out) {
   return OK;
 }
 
+Status atlas_strengths(const Atlas *atlas, int dictionary, int64_t id, int64_t *counts,
+                       int intervals) {
+  enum { VALUES = 4096 }; /* read at a time */
+  Shelf *const *columns = atlas->dictionaries[dictionary].columns;
+  int64_t range[2];
+  float maximum = 0, values[VALUES];
+  memset(counts, 0, (size_t)intervals * sizeof(*counts));
+  TRY(shelf_read(columns[ATLAS_FEATURE_START], id, 2, range));
+  TRY(shelf_read(columns[ATLAS_MAXIMUM], id, 1, &maximum));
+  for (int64_t at = range[0]; at < range[1]; at += VALUES) {
+    const int64_t count = range[1] - at < VALUES ? range[1] - at : VALUES;
+    TRY(shelf_read(columns[ATLAS_FEATURE_VALUE], at, count, values));
+    for (int64_t i = 0; i < count; ++i) {
+      const double place = (double)values[i] / (double)maximum * intervals;
+      ++counts[place < intervals ? (int)place : intervals - 1];
+    }
+  }
+  return OK;
+}
+
 Status atlas_piece(const Atlas *atlas, uint32_t token, Text *out) {
   Shelf *start = atlas->text[ATLAS_VOCABULARY_START];
   int64_t range[2];

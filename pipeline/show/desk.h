@@ -28,8 +28,8 @@ typedef struct Desk {
 /** Shards hold so many features, families, rows of the table; folders so many shards. The page's
  *  script reads them in data/run.js. */
 enum { DESK_FEATURES = 64, DESK_FAMILIES = 16, DESK_ROWS = 500, DESK_FOLDER = 1000 };
-/** A feature lists so many children and neighbours. */
-enum { DESK_CHILDREN = 12, DESK_NEIGHBOURS = 8 };
+/** A feature lists so many children, neighbours, promoted tokens, intervals of activation. */
+enum { DESK_CHILDREN = 12, DESK_NEIGHBOURS = 8, DESK_TOKENS = 10, DESK_BINS = 30 };
 
 /** Write data/KEY.js from the JSON in `json`, which is emptied.
  *  ranks   local

@@ -12,8 +12,7 @@ enum {
   LIST = 64,      /* longest that is stored */
   TOKENS = 10,    /* promoted, suppressed */
   BINS = 40,
-  VALUES = 4096, /* read at a time */
-  HEAD = 13      /* columns in front of a strip */
+  HEAD = 13 /* columns in front of a strip */
 };
 
 /* The feature that is being written, and a line of text that is being made. */
@@ -248,36 +247,16 @@ static Status write_end(Dossier *dossier, const char *heading, AtlasColumn token
   return end_line(dossier);
 }
 
-/* How strong the firings are: equal intervals of (0, maximum], counts on a log scale. */
-static void count_bins(const float *values, int64_t count, float maximum, int64_t *bins) {
-  for (int64_t i = 0; i < count; ++i) {
-    const double place = (double)values[i] / (double)maximum * BINS;
-    ++bins[place < BINS ? (int)place : BINS - 1];
-  }
-}
-
-static Status count_values(Dossier *dossier, int64_t first, int64_t past, int64_t *bins) {
-  Shelf *shelf = dossier->atlas->dictionaries[dossier->dictionary].columns[ATLAS_FEATURE_VALUE];
-  float values[VALUES];
-  for (int64_t at = first; at < past; at += VALUES) {
-    const int64_t count = past - at < VALUES ? past - at : VALUES;
-    TRY(shelf_read(shelf, at, count, values));
-    count_bins(values, count, dossier->feature.maximum, bins);
-  }
-  return OK;
-}
-
+/* How strong the firings are; counts on a log scale. */
 static Status write_histogram(Dossier *dossier) {
   static const char *const BARS[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
                                      "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
                                      "\xe2\x96\x87", "\xe2\x96\x88"};
-  Shelf *start = dossier->atlas->dictionaries[dossier->dictionary].columns[ATLAS_FEATURE_START];
-  int64_t range[2], bins[BINS] = {0}, most = 0;
+  int64_t bins[BINS], most = 0;
   if (dossier->feature.firings == 0) {
     return OK;
   }
-  TRY(shelf_read(start, dossier->id, 2, range));
-  TRY(count_values(dossier, range[0], range[1], bins));
+  TRY(atlas_strengths(dossier->atlas, dossier->dictionary, dossier->id, bins, BINS));
   for (int bin = 0; bin < BINS; ++bin) {
     most = bins[bin] > most ? bins[bin] : most;
   }

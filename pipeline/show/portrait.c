@@ -360,6 +360,53 @@ static Status write_strips(Portrait *portrait, Pen *pen) {
   return status;
 }
 
+/* How strong its firings are. */
+static Status write_strengths(Portrait *portrait, Pen *pen) {
+  int64_t bins[DESK_BINS];
+  if (portrait->feature.firings == 0) {
+    return OK;
+  }
+  TRY(atlas_strengths(portrait->desk->atlas, portrait->dictionary, portrait->id, bins, DESK_BINS));
+  pen_key(pen, "hi");
+  pen_open(pen, "[");
+  for (int bin = 0; bin < DESK_BINS; ++bin) {
+    pen_integer(pen, bins[bin]);
+  }
+  pen_close(pen, "]");
+  return OK;
+}
+
+/* Tokens at one end of the direction's effect on the logits: word, effect, word, effect ... */
+static Status write_end(Portrait *portrait, const char *key, AtlasColumn tokens,
+                        AtlasColumn effects, Pen *pen) {
+  enum { LIST = 1000 };
+  Shelf *const *columns = portrait->desk->atlas->dictionaries[portrait->dictionary].columns;
+  uint32_t token[LIST];
+  float effect[LIST];
+  if (columns[tokens] == NULL || columns[effects] == NULL ||
+      shelf_shape(columns[tokens], 1) > LIST) {
+    return OK;
+  }
+  TRY(shelf_read(columns[tokens], portrait->id, 1, token));
+  TRY(shelf_read(columns[effects], portrait->id, 1, effect));
+  Text word = {0};
+  Status status = OK;
+  pen_key(pen, key);
+  pen_open(pen, "[");
+  for (int64_t i = 0; status == OK && i < shelf_shape(columns[tokens], 1) && i < DESK_TOKENS; ++i) {
+    if (token[i] == SCHEMA_NO_ID) {
+      break;
+    }
+    word.length = 0;
+    status = names_word(portrait->desk->atlas, token[i], &word);
+    pen_text(pen, text_chars(&word), word.length);
+    pen_real(pen, (double)effect[i], 3);
+  }
+  pen_close(pen, "]");
+  text_clear(&word);
+  return status;
+}
+
 static Status write_feature(Portrait *portrait, Pen *pen) {
   const Atlas *atlas = portrait->desk->atlas;
   TRY(atlas_feature(atlas, portrait->dictionary, portrait->id, &portrait->feature));
@@ -374,6 +421,9 @@ static Status write_feature(Portrait *portrait, Pen *pen) {
   TRY(write_children(portrait, pen));
   if (portrait->feature.state != ATLAS_DEAD) {
     TRY(write_all_neighbours(portrait, pen));
+    TRY(write_strengths(portrait, pen));
+    TRY(write_end(portrait, "pt", ATLAS_PROMOTED_TOKEN, ATLAS_PROMOTED_EFFECT, pen));
+    TRY(write_end(portrait, "st", ATLAS_SUPPRESSED_TOKEN, ATLAS_SUPPRESSED_EFFECT, pen));
     TRY(write_strips(portrait, pen));
   }
   return pen_status(pen);

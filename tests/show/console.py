@@ -142,7 +142,7 @@ class Report:
         self.check(f"{name}: {found} x {selector}", found >= least)
         self.check(f"{name} has no hole", not self.run(
             "return /undefined|\\[object|NaN|(^|\\s)null(\\s|$)/.test(document.querySelector('main').innerText);"))
-        for width in (1280, 800):
+        for width in (1280, 800, 390):
             self.browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
                               mobile=False)
             self.check(f"{name} fits {width} pixels", self.run("return document.documentElement.scrollWidth <= innerWidth;"))
@@ -252,6 +252,9 @@ def use_all(report):
     report.view("families", "#families", ".listing tbody tr")
     report.view("family", family, ".tree .node")
     report.view("feature", f"#{names[-1]}/9", ".examples li")
+    if report.run(f"return (await fetchFeature({len(names) - 1}, 9)).pt !== undefined;"):
+        report.check("promoted and suppressed tokens", report.run("return all('.chips .chip').length >= 12;"))
+    report.check("firings by activation", report.run("return all('aside .chart rect').length === 30;"))
     report.view("compared feature", f"#{levels[1]}/{report.run('return (await fetchFeature(1, 0)).i;')}", "h1")
     report.run('await go("#");')
     report.view("statuses", report.run("return document.querySelector('.bars a').getAttribute('href');"), ".listing tbody tr")

@@ -374,6 +374,42 @@ static Status write_codes(const Toy *toy, int dictionary, const ToyCodes *codes)
   return archive_finish(&out, NULL);
 }
 
+enum { PROMOTED = 6 };
+
+/* Tokens by number; latent 0 has none. */
+static void fill_evaluation(int64_t latents, uint32_t *promoted, uint32_t *suppressed,
+                            float *raised, float *lowered) {
+  for (int64_t i = 0; i < latents * PROMOTED; ++i) {
+    const int64_t latent = i / PROMOTED;
+    promoted[i] = latent == 0 ? SCHEMA_NO_ID : (uint32_t)((latent * 7 + i) % VOCABULARY);
+    suppressed[i] = latent == 0 ? SCHEMA_NO_ID : (uint32_t)((latent * 11 + 3 * i) % VOCABULARY);
+    raised[i] = latent == 0 ? 0 : 2 - 0.1F * (float)(i % PROMOTED);
+    lowered[i] = latent == 0 ? 0 : -1 + 0.1F * (float)(i % PROMOTED);
+  }
+}
+
+static Status write_evaluation(const Toy *toy, int dictionary) {
+  enum { MOST = 256 };
+  static uint32_t promoted[MOST * PROMOTED], suppressed[MOST * PROMOTED];
+  static float raised[MOST * PROMOTED], lowered[MOST * PROMOTED];
+  const int64_t latents = TOY_DECLARED[dictionary].latents;
+  ASSERT(latents <= MOST);
+  fill_evaluation(latents, promoted, suppressed, raised, lowered);
+  const ToyItem items[] = {
+      toy_item("/promoted_token", ARCHIVE_U32, latents, PROMOTED, promoted),
+      toy_item("/promoted_effect", ARCHIVE_F32, latents, PROMOTED, raised),
+      toy_item("/suppressed_token", ARCHIVE_U32, latents, PROMOTED, suppressed),
+      toy_item("/suppressed_effect", ARCHIVE_F32, latents, PROMOTED, lowered)};
+  Archive *out = NULL;
+  char path[1024];
+  snprintf(path, sizeof(path), "%s/evaluation/%s.h5", toy->folder, TOY_DECLARED[dictionary].name);
+  TRY(archive_create(toy->team, path, SCHEMA_EVALUATION, &out));
+  TRY(toy_add(out, items, 4));
+  TRY(archive_begin(out));
+  TRY(toy_put(toy->team, out, items, 4));
+  return archive_finish(&out, NULL);
+}
+
 static Status write_dictionary(const Toy *toy, int dictionary, int64_t *firings, double *sum) {
   ToyCodes codes = {.latents = TOY_DECLARED[dictionary].latents};
   int64_t total = 0;
@@ -399,6 +435,7 @@ static Status write_files(Toy *toy, ToyShape shape) {
   TRY(write_activations(toy, content));
   for (int i = 0; i < TOY_DICTIONARIES; ++i) {
     TRY(write_dictionary(toy, i, facts.firings[i], facts.sum[i]));
+    TRY(TOY_DECLARED[i].control_of[0] == '\0' ? write_evaluation(toy, i) : OK);
   }
   return toy_links_write(toy->team, toy->folder, &facts, shape);
 }

@@ -40,6 +40,30 @@ const card = (() => {
     ["maximum", feature.x ? feature.x.toPrecision(3) : "–", "full orange in the strips"]]
     .map(([name, value, title]) => h("div", { title }, h("dt", {}, name), h("dd", {}, value))));
 
+  // How often it fires how strongly; heights on a log scale, so that rare strong firings show.
+  const histogram = feature => {
+    if (!feature.hi) return null;
+    const width = 320, height = 90, low = 16;
+    const most = Math.log1p(d3.max(feature.hi)) || 1, step = width / feature.hi.length;
+    const svg = d3.create("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("class", "chart").attr("role", "img")
+      .attr("aria-label", "firings by activation");
+    svg.selectAll("rect").data(feature.hi).join("rect").attr("class", "count linked").attr("x", (_, i) => i * step)
+      .attr("width", step - 1).attr("y", d => height - low - (height - low) * Math.log1p(d) / most)
+      .attr("height", d => (height - low) * Math.log1p(d) / most).append("title").text((d, i) =>
+        `${format.plural(d, "firing")} from ${(feature.x * i / feature.hi.length).toPrecision(3)}`);
+    const tick = (x, anchor, text) => svg.append("text").attr("class", "tick").attr("x", x).attr("y", height - 3)
+      .attr("text-anchor", anchor).text(text);
+    tick(0, "start", "0");
+    tick(width, "end", feature.x.toPrecision(3));
+    return h("section", {}, h("h3", {}, "Firings by activation"), svg.node(),
+      h("p", { class: "quiet small" }, "log scale"));
+  };
+
+  const tokens = (title, help, list) => !list || list.length === 0 ? null : h("section", { class: "chips" },
+    h("h3", { title: help }, title),
+    h("p", {}, list.filter((_, i) => i % 2 === 0).map((word, i) =>
+      h("span", { class: "chip", title: `${list[2 * i + 1] > 0 ? "+" : ""}${list[2 * i + 1]}` }, word))));
+
   const childList = (dictionary, feature) => {
     if (!feature.ch) return null;
     const larger = book.ofLevel(book.dictionary(dictionary).level + 1);
@@ -110,7 +134,9 @@ const card = (() => {
       h("div", { class: "columns" },
         h("div", {}, feature.e ? examples(dictionary, feature) : h("p", { class: "quiet" },
           "It never fires, so there are no examples.")),
-        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), childList(dictionary, feature),
+        h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), histogram(feature),
+          tokens("Makes likelier", "tokens whose logits its direction raises most, through the final norm and the output head", feature.pt),
+          tokens("Makes less likely", "tokens whose logits its direction lowers most", feature.st), childList(dictionary, feature),
           otherLinks(dictionary, feature), neighbours(dictionary, feature))));
   };
 
