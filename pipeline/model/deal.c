@@ -133,7 +133,9 @@ static void merge_row(const Merging *m, int64_t row) {
       *to++ = (DealCode){deal->keys[place + i], deal->values[place + i]};
     }
   }
-  qsort(deal->codes + first, (size_t)(past - first), sizeof(DealCode), by_key);
+  if (past > first) { /* where nothing fires at all there are no codes */
+    qsort(deal->codes + first, (size_t)(past - first), sizeof(DealCode), by_key);
+  }
   const Cut *cut = m->fire->cut;
   const SelectKey best = cut == NULL ? 0 : cut->lines[deal->slice.first + row].best;
   double sum = 0;

@@ -32,7 +32,7 @@ check "a second run does nothing" drive
 check "and says so" test "$(grep -c 'up to date' run.err)" -ge 13
 
 # The driver and all its processes killed with -9 at random moments, and run again at other numbers of ranks, until it is
-# through; anew until there were ten kills.
+# through; anew until there were ten kills (DRIVER_KILLS).
 results() { # FOLDER
   $python "$CLEAVE_SOURCE/tests/stages/checksums.py" "$1" && (cd "$1" && sha256sum features.csv families.csv families.jsonl)
 }
@@ -45,7 +45,7 @@ killed_until_through() {
     [ $tries -lt 100 ] || return 1
     setsid "$CLEAVE_BIN/cleave" run -n $((1 + RANDOM % 4)) "$example/run.yaml" "${keys[@]}" folder=killed >kill.out 2>kill.err &
     pid=$!
-    if [ $kills -lt 10 ]; then
+    if [ $kills -lt "${DRIVER_KILLS:-10}" ]; then
       sleep "$((RANDOM % 4)).$((RANDOM % 10))"
       pkill -KILL -s "$pid" && kills=$((kills + 1))
     fi
@@ -57,7 +57,7 @@ killed_until_through() {
 }
 killed_often() {
   RANDOM=3
-  while [ $kills -lt 10 ]; do
+  while [ $kills -lt "${DRIVER_KILLS:-10}" ]; do
     killed_until_through || return 1
   done
   [ -z "$(find killed -name '*.part*')" ]

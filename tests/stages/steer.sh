@@ -36,7 +36,9 @@ same() { # RANKS
   steer "$1" --prompt "the king of the sea" --clamp "160/$first=1,512/7=0" --sweep 0,2,-10,10 --tokens 12 &&
     diff stage.out first.out
 }
-for ranks in 2 3 8; do
+many="2 3 8"
+[ -z "${SAME_BYTES_FEW:-}" ] || many=3
+for ranks in $many; do
   check "the same at $ranks ranks" same $ranks
 done
 drawn() {
