@@ -141,34 +141,13 @@ static int compare_units(const void *left, const void *right) {
   return (a->index > b->index) - (a->index < b->index);
 }
 
-/* Items of all ranks, in rank order, into *all (replaced; the caller's). collective */
-static Status gather(Team *team, const void *mine, int64_t count, size_t size, void **all,
-                     int64_t *total) {
-  int64_t *counts = NULL;
-  MEMORY_FREE(*all);
-  exchange_offset(team, count, total);
-  Status status = MEMORY_NEW(&counts, 2 * team->size, "counts of all ranks");
-  if (status == OK) {
-    status = memory_take(all, *total, size, "items of all ranks");
-  }
-  status = team_agree(team, status);
-  if (status == OK) {
-    int64_t *ones = counts + team->size;
-    for (int i = 0; i < team->size; ++i) {
-      ones[i] = 1;
-    }
-    exchange_gather(team, &count, ones, sizeof(count), counts);
-    exchange_gather(team, mine, counts, size, *all);
-  }
-  MEMORY_FREE(counts);
-  return status;
-}
-
 /* The records of all units by index, each with the number of candidates (or kept rows) before it.
  * collective */
 static Status gather_units(Activations *activations, bool of_kept) {
   Activations *a = activations;
-  TRY(gather(a->team, a->units, a->count, sizeof(*a->units), (void **)&a->all, &a->all_count));
+  MEMORY_FREE(a->all);
+  TRY(exchange_collect(a->team, a->units, a->count, sizeof(*a->units), (void **)&a->all,
+                       &a->all_count, "units of all ranks"));
   qsort(a->all, (size_t)a->all_count, sizeof(*a->all), compare_units);
   int64_t first = 0, own = 0;
   for (int64_t i = 0; i < a->all_count; ++i) {
@@ -219,7 +198,8 @@ static Status settle(Activations *activations) {
   TRY(gather_units(a, false));
   Status status = team_agree(a->team, read_norms(a, median_window(a), &mine, &count));
   if (status == OK) {
-    status = gather(a->team, mine, count, sizeof(*mine), (void **)&all, &total);
+    status = exchange_collect(a->team, mine, count, sizeof(*mine), (void **)&all, &total,
+                              "items of all ranks");
   }
   if (status == OK && total > 0) {
     qsort(all, (size_t)total, sizeof(*all), compare_reals);

@@ -78,31 +78,18 @@ static Status gather_own(const Reading *reading, Firing **own, int64_t *count) {
   return OK;
 }
 
-/* counts: [2 * ranks], the second half what exchange_gather needs for one number of each rank. */
-static Status gather_all(Reading *reading, Firing *own, int64_t mine, int64_t *counts) {
-  for (int rank = 0; rank < reading->team->size; ++rank) {
-    counts[reading->team->size + rank] = 1;
-  }
-  exchange_gather(reading->team, &mine, counts + reading->team->size, sizeof(mine), counts);
-  for (int rank = 0; rank < reading->team->size; ++rank) {
-    reading->count += counts[rank];
-  }
-  TRY_NEW(reading->team, &reading->firings, reading->count, "firings on the text");
-  exchange_gather(reading->team, own, counts, sizeof(*own), reading->firings);
-  qsort(reading->firings, (size_t)reading->count, sizeof(Firing), by_token);
-  return OK;
-}
-
 static Status gather(Reading *reading) {
   Firing *own = NULL;
-  int64_t *counts = NULL;
   int64_t mine = 0;
-  Status status = MEMORY_NEW(&counts, 2 * (int64_t)reading->team->size, "counts of ranks");
-  status = team_agree(reading->team, status == OK ? gather_own(reading, &own, &mine) : status);
-  status = status == OK ? gather_all(reading, own, mine, counts) : status;
-  MEMORY_FREE(counts);
+  Status status = team_agree(reading->team, gather_own(reading, &own, &mine));
+  if (status == OK) {
+    status = exchange_collect(reading->team, own, mine, sizeof(*own), (void **)&reading->firings,
+                              &reading->count, "firings on the text");
+  }
   MEMORY_FREE(own);
-  return status;
+  TRY(status);
+  qsort(reading->firings, (size_t)reading->count, sizeof(Firing), by_token);
+  return OK;
 }
 
 static Status name_latent(const Reading *reading, int64_t latent, Text *line) {

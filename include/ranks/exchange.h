@@ -28,6 +28,14 @@ int64_t exchange_offset(Team *team, int64_t mine, int64_t *total);
  *  all     out     [sum of counts] items */
 void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all);
 
+/** The same with lists of any length, into new memory.
+ *  mine    in      [count]; counts may differ between ranks and be 0
+ *  all     out     [*total] in rank order; the caller's to MEMORY_FREE, NULL after a failure
+ *  what    in      for the message
+ *  fails   ERR_MEMORY */
+Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size, void **all,
+                        int64_t *total, const char *what) MUST_USE;
+
 /** Items from each rank to each.
  *  send     in     counts[0] items for rank 0, then counts[1] for rank 1, ...
  *  counts   in     [team size]

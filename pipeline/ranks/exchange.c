@@ -3,6 +3,7 @@
 #include <mpi.h>
 #include <string.h>
 
+#include "memory.h"
 #include "piece.h"
 
 enum { EXCHANGE_TAG = 1 };
@@ -51,6 +52,27 @@ void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t
     team_broadcast(team, at, bytes, rank);
     at += bytes;
   }
+}
+
+Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size, void **all,
+                        int64_t *total, const char *what) {
+  int64_t *counts = NULL;
+  *all = NULL;
+  TRY_NEW(team, &counts, team->size, "counts of ranks");
+  counts[team->rank] = count;
+  exchange_sum(team, counts, team->size);
+  *total = 0;
+  for (int rank = 0; rank < team->size; rank++) {
+    *total += counts[rank];
+  }
+  const Status status = team_agree(team, memory_take(all, *total, size, what));
+  if (status == OK) {
+    exchange_gather(team, mine, counts, size, *all);
+  } else {
+    MEMORY_FREE(*all);
+  }
+  MEMORY_FREE(counts);
+  return status;
 }
 
 /* Send to one rank while receiving from another, both cut. The two sides of a message see the same

@@ -117,38 +117,31 @@ static Status write_list(Desk *desk, int pair, int status, const List *list) {
 }
 
 /* Make the team's list of each rank's, on all ranks. */
-static Status merge(const Atlas *atlas, List *own, List *merged, int64_t *counts) {
-  Team *team = atlas->team;
-  int64_t total = 0;
-  exchange_gather(team, &own->count, counts + team->size, sizeof(int64_t), counts);
-  for (int rank = 0; rank < team->size; ++rank) {
-    total += counts[rank];
-  }
-  TRY_NEW(team, &merged->members, total, "features of a status");
-  exchange_gather(team, own->members, counts, sizeof(Member), merged->members);
-  merged->count = total;
+static Status merge(Team *team, const List *own, List *merged) {
+  TRY(exchange_collect(team, own->members, own->count, sizeof(Member), (void **)&merged->members,
+                       &merged->count, "features of a status"));
   cut(merged);
   return OK;
 }
 
-static Status write_status(Desk *desk, int pair, int status, List *own, int64_t *counts) {
-  const Team *team = desk->atlas->team;
+static Status write_status(Desk *desk, int pair, int status, const List *own) {
+  Team *team = desk->atlas->team;
   List merged = {0};
-  Status result = merge(desk->atlas, own, &merged, counts);
+  Status result = merge(team, own, &merged);
   if (result == OK) {
     const bool is_mine = status % team->size == team->rank && merged.count > 0;
-    result = team_agree(desk->atlas->team, is_mine ? write_list(desk, pair, status, &merged) : OK);
+    result = team_agree(team, is_mine ? write_list(desk, pair, status, &merged) : OK);
   }
   MEMORY_FREE(merged.members);
   return result;
 }
 
-static Status write_pair(Desk *desk, int pair, int64_t *counts) {
+static Status write_pair(Desk *desk, int pair) {
   List lists[CHILD_STATUSES] = {{0}};
   Status result =
       team_agree(desk->atlas->team, gather_own(desk->atlas, &desk->atlas->pairs[pair], lists));
   for (int status = 0; result == OK && status < CHILD_STATUSES; ++status) {
-    result = write_status(desk, pair, status, &lists[status], counts);
+    result = write_status(desk, pair, status, &lists[status]);
   }
   for (int status = 0; status < CHILD_STATUSES; ++status) {
     MEMORY_FREE(lists[status].members);
@@ -157,19 +150,10 @@ static Status write_pair(Desk *desk, int pair, int64_t *counts) {
 }
 
 Status roster_write(Desk *desk) {
-  Team *team = desk->atlas->team;
-  int64_t *counts =
-      NULL; /* of each rank; behind them the ones that exchange_gather wants: 1 each */
-  TRY_NEW(team, &counts, 2 * (int64_t)team->size, "counts of ranks");
-  for (int rank = 0; rank < team->size; ++rank) {
-    counts[team->size + rank] = 1;
-  }
-  Status status = OK;
-  for (int pair = 0; status == OK && pair < desk->atlas->pair_count; ++pair) {
+  for (int pair = 0; pair < desk->atlas->pair_count; ++pair) {
     if (desk->atlas->pairs[pair].columns[ATLAS_STATUS] != NULL) {
-      status = write_pair(desk, pair, counts);
+      TRY(write_pair(desk, pair));
     }
   }
-  MEMORY_FREE(counts);
-  return status;
+  return OK;
 }

@@ -118,6 +118,33 @@ static void gather_once(void) {
   }
 }
 
+/* Rank r brings r items, the first none; then nobody brings any. */
+static void collect_once(void) {
+  const int64_t count = team()->rank;
+  int64_t mine[RANKS_MOST], total = -1, wrong = 0;
+  void *got = NULL;
+  for (int64_t i = 0; i < count; i++) {
+    mine[i] = value_of(team()->rank, i);
+  }
+  CU_ASSERT_EQUAL(exchange_collect(team(), mine, count, sizeof(*mine), &got, &total, "items"), OK);
+  CU_ASSERT_EQUAL(total, team()->size * (team()->size - 1) / 2);
+  const int64_t *all = got;
+  for (int rank = 0, at = 0; rank < team()->size; rank++) {
+    for (int64_t i = 0; i < rank; i++) {
+      wrong += all[at++] != value_of(rank, i);
+    }
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  MEMORY_FREE(got);
+  CU_ASSERT_EQUAL(exchange_collect(team(), NULL, 0, sizeof(*mine), &got, &total, "items"), OK);
+  CU_ASSERT_EQUAL(total, 0);
+  MEMORY_FREE(got);
+}
+
+static void test_lists_of_any_length_are_collected(void) {
+  in_pieces(collect_once);
+}
+
 static void test_a_gather_keeps_rank_order(void) {
   in_pieces(gather_once);
 }
@@ -168,6 +195,7 @@ static const CheckFact FACTS[] = {
     {"maxima are those of all ranks", test_maxima_are_those_of_all_ranks},
     {"the offset is the sum of lower ranks", test_the_offset_is_the_sum_of_lower_ranks},
     {"a gather keeps rank order", test_a_gather_keeps_rank_order},
+    {"lists of any length are collected", test_lists_of_any_length_are_collected},
     {"everyone gets what was sent to it", test_everyone_gets_what_was_sent_to_it},
     {"the ring brings the previous rank's block", test_the_ring_brings_the_previous_rank_s_block},
 };
