@@ -69,12 +69,8 @@ static Status find_feature(const Compare *compare, const char *text, int64_t len
 }
 
 static Status parse(Of *of, const char *features) {
-  const char *top = stage_flag(of->compare->stage, "--top");
-  char *end = NULL;
-  of->top = top == NULL ? OF_TOP : strtol(top, &end, 10);
-  if ((top != NULL && *end != '\0') || of->top < 1 || of->top > OF_TOP_MOST) {
-    return RAISE(ERR_USAGE, "--top %s: expected a number from 1 to %d", top, OF_TOP_MOST);
-  }
+  of->top = OF_TOP;
+  TRY(stage_integer(of->compare->stage, "--top", 1, OF_TOP_MOST, &of->top));
   for (const char *at = features; at != NULL; at = strchr(at, ',')) {
     at += *at == ',';
     TRY(MEMORY_RESIZE(&of->asked, of->count + 1, "features asked for"));

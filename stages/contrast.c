@@ -14,6 +14,7 @@
 
 enum {
   TOP = 20,
+  TOP_MOST = 1000000,
   INTERVALS = 8,
   HALVED = 20 /* texts of a side from which on there are two halves */
 };
@@ -45,19 +46,6 @@ typedef struct Contrast {
 
 /* Flags. */
 
-static Status parse_top(const Stage *stage, int64_t *top) {
-  const char *text = stage_flag(stage, "--top");
-  char *end = NULL;
-  *top = TOP;
-  if (text == NULL) {
-    return OK;
-  }
-  *top = strtoll(text, &end, 10);
-  return text[0] != '\0' && *end == '\0' && *top > 0 && *top <= 1000000
-             ? OK
-             : RAISE(ERR_USAGE, "--top %s: expected a number from 1", text);
-}
-
 static Status parse_sides(Contrast *contrast) {
   const char *positive = stage_flag(contrast->stage, "--for");
   const char *negative = stage_flag(contrast->stage, "--against");
@@ -81,23 +69,13 @@ static Status read_texts(Contrast *contrast) {
   if (sets == NULL) {
     return RAISE(ERR_USAGE, "say what to compare: --sets NAME=PATH,NAME=PATH");
   }
-  TRY(parse_top(contrast->stage, &contrast->top));
+  contrast->top = TOP;
+  TRY(stage_integer(contrast->stage, "--top", 1, TOP_MOST, &contrast->top));
   TRY(contrast_corpus_open(&contrast->corpus, &contrast->bench, sets));
   contrast->is_all = stage_flag(contrast->stage, "--all") != NULL;
   contrast->texts =
       (ContrastTexts){contrast->corpus.texts, contrast->corpus.set, contrast->corpus.half};
   return parse_sides(contrast);
-}
-
-static Status parse_dictionary(const Contrast *contrast, int64_t *out) {
-  const char *name = stage_flag(contrast->stage, "--dictionary");
-  const Atlas *atlas = &contrast->atlas;
-  *out = name != NULL        ? atlas_find(atlas, name)
-         : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
-                             : -1;
-  return *out >= 0 ? OK
-                   : RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
-                           name != NULL ? name : "");
 }
 
 /* Ranking. */
@@ -158,35 +136,20 @@ static Status judge_own(const Contrast *contrast, Standing **out, int64_t *count
 }
 
 /* The best of all ranks. */
-static Status gather(Contrast *contrast, const Standing *own, int64_t mine) {
-  Team *team = contrast->team;
-  int64_t *counts = NULL;
-  TRY_NEW(team, &counts, team->size, "counts of ranks");
-  counts[team->rank] = mine;
-  exchange_sum(team, counts, team->size);
-  for (int rank = 0; rank < team->size; ++rank) {
-    contrast->count += counts[rank];
-  }
-  const Status status =
-      team_agree(team, MEMORY_NEW(&contrast->standings, contrast->count, "standings of features"));
-  if (status == OK) {
-    exchange_gather(team, own, counts, sizeof(*own), contrast->standings);
-    qsort(contrast->standings, (size_t)contrast->count, sizeof(*own), compare_standings);
-  }
-  MEMORY_FREE(counts);
-  return status;
-}
-
 static Status rank_features(Contrast *contrast) {
   Standing *own = NULL;
   int64_t mine = 0;
   Status status = team_agree(contrast->team, judge_own(contrast, &own, &mine));
   if (status == OK) {
-    status = gather(contrast, own, mine);
+    status =
+        exchange_collect(contrast->team, own, mine, sizeof(*own), (void **)&contrast->standings,
+                         &contrast->count, "standings of features");
   }
   MEMORY_FREE(own);
+  TRY(status);
+  qsort(contrast->standings, (size_t)contrast->count, sizeof(*own), compare_standings);
   contrast->count = contrast->count < contrast->top ? contrast->count : contrast->top;
-  return status;
+  return OK;
 }
 
 /* Two halves only where both sides have texts enough. */
@@ -265,32 +228,34 @@ static Status parse_feature(const Contrast *contrast, int64_t *latent) {
                      text, (long long)own->latents - 1, own->name);
 }
 
-/* Texts of both sides by interval of the feature's strongest activation; the last for silent ones. The rank that owns
- * the feature counts. */
-static void count_intervals(const Contrast *contrast, int64_t latent, double maximum,
-                            int64_t counts[INTERVALS + 1][2]) {
+/* Where a feature of this rank fires; nothing of other ranks' features. */
+static const ContrastEntry *entries_of(const Contrast *contrast, int64_t latent, int64_t *count) {
   const ContrastFirings *firings = &contrast->firings;
-  int64_t texts[2];
+  const int64_t own = latent - firings->own.first;
+  const bool is_mine = latent >= firings->own.first && latent < firings->own.past;
+  *count = is_mine ? firings->start[own + 1] - firings->start[own] : 0;
+  return is_mine ? firings->entries + firings->start[own] : NULL;
+}
+
+/* Texts of both sides by interval of the feature's strongest activation; the last for silent ones. */
+static void count_intervals(const Contrast *contrast, const ContrastEntry *entries, int64_t count,
+                            double maximum, int64_t counts[INTERVALS + 1][2]) {
   const ContrastSides sides = {contrast->positive, contrast->negative, CONTRAST_BOTH};
-  memset(counts, 0, (size_t)(INTERVALS + 1) * sizeof(counts[0]));
-  if (latent < firings->own.first || latent >= firings->own.past) {
-    return;
-  }
-  contrast_count(&contrast->texts, &sides, texts);
-  for (int64_t i = firings->start[latent - firings->own.first];
-       i < firings->start[latent - firings->own.first + 1]; ++i) {
-    const ContrastEntry *entry = &firings->entries[i];
-    const uint32_t bit = (uint32_t)1 << contrast->texts.set[entry->text];
-    const double place = (double)entry->value / maximum * INTERVALS;
-    const int interval = place < INTERVALS ? (int)place : INTERVALS - 1;
-    if (((contrast->positive | contrast->negative) & bit) != 0) {
-      const int side = (contrast->positive & bit) != 0 ? 0 : 1;
-      ++counts[interval][side];
-      --texts[side];
+  int64_t *silent = counts[INTERVALS];
+  memset(counts, 0, (size_t)INTERVALS * sizeof(counts[0]));
+  for (int64_t i = 0; i < count; ++i) {
+    const int side = contrast_side(&contrast->texts, &sides, entries[i].text);
+    const double place = (double)entries[i].value / maximum * INTERVALS;
+    if (side >= 0) {
+      ++counts[place < INTERVALS ? (int)place : INTERVALS - 1][side];
     }
   }
-  counts[INTERVALS][0] = texts[0];
-  counts[INTERVALS][1] = texts[1];
+  exchange_sum(contrast->team, &counts[0][0], (int64_t)INTERVALS * 2);
+  contrast_count(&contrast->texts, &sides, silent);
+  for (int i = 0; i < INTERVALS; ++i) {
+    silent[0] -= counts[i][0];
+    silent[1] -= counts[i][1];
+  }
 }
 
 /* P(for | this strong) with its interval; the share of the texts for that are at least so strong; that of the others
@@ -332,19 +297,14 @@ static Status show_feature(Contrast *contrast) {
   TRY_ALL(contrast->team, parse_feature(contrast, &latent));
   TRY_ALL(contrast->team,
           atlas_feature(&contrast->atlas, (int)contrast->own.index, latent, &feature));
+  int64_t count;
+  const ContrastEntry *entries = entries_of(contrast, latent, &count);
   double maximum = (double)feature.maximum;
-  const ContrastFirings *firings = &contrast->firings;
-  for (int64_t i = 0; latent >= firings->own.first && latent < firings->own.past &&
-                      i < firings->start[latent - firings->own.first + 1] -
-                              firings->start[latent - firings->own.first];
-       ++i) {
-    const double value =
-        (double)firings->entries[firings->start[latent - firings->own.first] + i].value;
-    maximum = value > maximum ? value : maximum;
+  for (int64_t i = 0; i < count; ++i) {
+    maximum = fmax(maximum, (double)entries[i].value);
   }
   exchange_max(contrast->team, &maximum, 1);
-  count_intervals(contrast, latent, maximum > 0 ? maximum : 1, counts);
-  exchange_sum(contrast->team, &counts[0][0], (int64_t)(INTERVALS + 1) * 2);
+  count_intervals(contrast, entries, count, maximum > 0 ? maximum : 1, counts);
   TRY_ALL(contrast->team, write_sets(contrast));
   TRY_ALL(contrast->team,
           text_printf(&contrast->out, "%s/%lld  ",
@@ -356,17 +316,12 @@ static Status show_feature(Contrast *contrast) {
   return OK;
 }
 
-static Status publish(const Contrast *contrast) {
-  fwrite(text_chars(&contrast->out), 1, (size_t)contrast->out.length, stdout);
-  return fflush(stdout) == 0 ? OK : RAISE(ERR_FILE, "standard output cannot be written");
-}
-
 static Status work(Contrast *contrast) {
-  int64_t index = -1;
+  int index = -1;
   enum { ROWS = 256 };
   TRY(run_atlas_open(contrast->stage, false, &contrast->atlas));
   TRY(names_open(&contrast->names, &contrast->atlas, contrast->stage->settings.report.labels));
-  TRY_ALL(contrast->team, parse_dictionary(contrast, &index));
+  TRY_ALL(contrast->team, run_atlas_dictionary(contrast->stage, &contrast->atlas, &index));
   TRY(workbench_open(&contrast->bench, contrast->stage));
   TRY_ALL(contrast->team, read_texts(contrast));
   TRY(workbench_load(&contrast->bench, false, contrast->corpus.longest));
@@ -381,8 +336,7 @@ static Status work(Contrast *contrast) {
     TRY(rank_features(contrast));
     TRY_ALL(contrast->team, write_ranking(contrast));
   }
-  TRY_ALL(contrast->team, contrast->team->rank == 0 ? publish(contrast) : OK);
-  return OK;
+  return stage_print(contrast->stage, &contrast->out);
 }
 
 static Status run(Stage *stage) {

@@ -25,7 +25,6 @@ typedef struct Firing {
   const ContrastCorpus *corpus;
   Team *team;
   Worker *workers; /* [threads] */
-  int workers_made;
   int64_t share;   /* texts of a rank in a round */
   int64_t first;   /* text of the round */
   float *streams;  /* [share, longest, width] of this rank's */
@@ -66,8 +65,10 @@ static int64_t take_rows(Firing *firing, int64_t first, int64_t count, int64_t f
   const int64_t own = firing->dictionary->sae->own.first;
   for (int64_t r = 0; r < count; ++r) {
     const float *row = firing->rows + (first + r) * firing->bench->width;
-    for (int64_t i = fire->start[r];
-         i < fire->start[r + 1] && !workbench_is_left_out(firing->bench, first + r, row); ++i) {
+    if (workbench_is_left_out(firing->bench, first + r, row)) {
+      continue;
+    }
+    for (int64_t i = fire->start[r]; i < fire->start[r + 1]; ++i) {
       const int64_t latent = select_id(fire->keys[i]) - own;
       if (!fire_is_active(fire, r, i)) {
         continue;
@@ -139,9 +140,9 @@ static Status take(Firing *firing) {
   const Workbench *bench = firing->bench;
   const int64_t own = shard_count(firing->dictionary->sae->own);
   TRY(MEMORY_NEW(&firing->workers, threads_count(), "threads' working memory"));
-  for (; firing->workers_made < threads_count(); ++firing->workers_made) {
-    TRY(transformer_scratch_create(&firing->workers[firing->workers_made].scratch,
-                                   bench->transformer, firing->corpus->longest));
+  for (int t = 0; t < threads_count(); ++t) {
+    TRY(transformer_scratch_create(&firing->workers[t].scratch, bench->transformer,
+                                   firing->corpus->longest));
   }
   TRY(MEMORY_NEW(&firing->streams, firing->share * stride(firing), "streams of texts"));
   TRY(MEMORY_NEW(&firing->rows, stride(firing), "the stream of a text"));

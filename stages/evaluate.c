@@ -88,20 +88,11 @@ static Status run_with(Evaluate *evaluate, Status (*call)(void *, float *, int64
 }
 
 static Status measure_baselines(Evaluate *evaluate) {
-  const HarvestSettings *harvest = &evaluate->stage->settings.harvest;
   EvaluateFigures *figures = &evaluate->figures;
-  const SurgerySetup setup = {.team = evaluate->team,
-                              .transformer = evaluate->bench.transformer,
-                              .tokenizer = evaluate->bench.tokenizer,
-                              .text = &evaluate->text,
-                              .layer = evaluate->bench.layer,
-                              .norm_limit = evaluate->bench.norm_limit,
-                              .first_position = harvest->first_position,
-                              .special_tokens = harvest->special_tokens};
   Progress bar;
   progress_open(&bar, evaluate->team, "plain, itself, zero, mean", "tokens",
                 4 * evaluate->text.tokens);
-  TRY(surgery_create(&evaluate->surgery, &setup, &bar));
+  TRY(surgery_create(&evaluate->surgery, &evaluate->bench, &evaluate->text, &bar));
   figures->plain = mean_of(evaluate, surgery_plain(evaluate->surgery));
   TRY(run_with(evaluate, change_nothing, &bar, 1, evaluate->rebuilt, &figures->itself));
   TRY(run_with(evaluate, change_to_mean, &bar, 2, evaluate->rebuilt, &figures->mean));

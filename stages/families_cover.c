@@ -17,6 +17,7 @@ typedef struct Cover {
   uint32_t *at;                  /* [room] firings that a child shares, */
   float *value;                  /* [room] and its activation there */
   Rebuild rebuild;
+  bool is_rebuilt;  /* the parent in hand: no hub with too many children */
   float *direction; /* [width] of the parent */
   uint64_t *any;    /* bitmap of the rows where a child fires */
   uint32_t *row;    /* these rows */
@@ -80,7 +81,7 @@ static Status add_child(Cover *cover, int64_t e, int64_t firings) {
     cover->is_covered[cover->at[i]] = 1;
     cover->is_hole[cover->at[i]] |= children->status[e] == CHILD_ABSORBED;
   }
-  if (cover->rebuild.children == REBUILD_MOST) {
+  if (!cover->is_rebuilt) {
     return OK;
   }
   float *direction = NULL;
@@ -90,8 +91,7 @@ static Status add_child(Cover *cover, int64_t e, int64_t firings) {
 
 static Status rebuild_parent(Cover *cover, int64_t parent, int64_t firings) {
   FamiliesDictionary *level = cover->level;
-  const int64_t children = level->children.start[parent + 1] - level->children.start[parent];
-  if (children > REBUILD_MOST) {
+  if (!cover->is_rebuilt) {
     return OK;
   }
   TRY(archive_read_here(level->file, "/w_dec", level->own.first + parent, 1, cover->direction));
@@ -108,6 +108,7 @@ static Status cover_parent(Cover *cover, int64_t parent) {
   }
   TRY(read_one(&cover->own, level, level->own.first + parent, &firings));
   TRY(make_room(cover, firings));
+  cover->is_rebuilt = past - first <= REBUILD_MOST;
   rebuild_begin(&cover->rebuild, level->width);
   for (int64_t e = first; e < past; ++e) {
     TRY(add_child(cover, e, firings));

@@ -148,20 +148,10 @@ static Status print_file(const FamiliesRun *run, const char *path, int64_t top) 
   return status;
 }
 
-static Status parse_top(const char *text, int64_t *top) {
-  char *end = NULL;
-  errno = 0;
-  *top = text != NULL ? strtoll(text, &end, 10) : TOP_DEFAULT;
-  if (text != NULL && (errno != 0 || end == text || *end != '\0' || *top < 1 || *top > TOP_MOST)) {
-    return RAISE(ERR_USAGE, "--top %s: a number of families, 1 to %d", text, TOP_MOST);
-  }
-  return OK;
-}
-
 Status families_say_top(FamiliesRun *run) {
-  int64_t top;
+  int64_t top = TOP_DEFAULT;
   char *path = NULL;
-  TRY_ALL(run->team, parse_top(stage_flag(run->stage, "--top"), &top));
+  TRY_ALL(run->team, stage_integer(run->stage, "--top", 1, TOP_MOST, &top));
   TRY_OWN(run->team, &path, stage_path(run->stage, &path, "families.csv"));
   const Status status = run->team->rank == 0 ? print_file(run, path, top) : OK;
   MEMORY_FREE(path);

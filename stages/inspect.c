@@ -14,7 +14,7 @@
 #include "run_atlas.h"
 #include "search.h"
 
-enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10 };
+enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10, TOP_MOST = 1000000 };
 
 /* Width of the terminal; COLUMNS, which some shells export, wins. */
 static int64_t columns_of_terminal(void) {
@@ -40,19 +40,6 @@ static StripStyle style_of_terminal(const Stage *stage) {
   return is_plain ? STRIP_PLAIN : STRIP_COLOUR;
 }
 
-static Status parse_top(const Stage *stage, int64_t *top) {
-  const char *text = stage_flag(stage, "--top");
-  char *end = NULL;
-  if (text == NULL) {
-    return OK;
-  }
-  *top = strtol(text, &end, 10);
-  if (*end != '\0' || *top < 1 || *top > 1000000) {
-    return RAISE(ERR_USAGE, "--top %s: expected a number from 1", text);
-  }
-  return OK;
-}
-
 /* NAME/ID of a feature of this run. */
 static Status parse_feature(const Atlas *atlas, const char *text, int *dictionary, int64_t *id) {
   const char *slash = strrchr(text, '/');
@@ -75,24 +62,11 @@ static Status parse_feature(const Atlas *atlas, const char *text, int *dictionar
   return OK;
 }
 
-/* The dictionary that --dictionary names, else the largest level. */
-static Status parse_dictionary(const Stage *stage, const Atlas *atlas, int *dictionary) {
-  const char *name = stage_flag(stage, "--dictionary");
-  *dictionary = name != NULL        ? atlas_find(atlas, name)
-                : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
-                                    : -1;
-  if (*dictionary < 0) {
-    return RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
-                 name != NULL ? name : "");
-  }
-  return OK;
-}
-
 static Status show_feature(Stage *stage, DossierView *view, Text *out) {
   int dictionary = 0;
   int64_t id = 0;
   view->examples = TOP;
-  TRY_ALL(&stage->team, parse_top(stage, &view->examples));
+  TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &view->examples));
   TRY_ALL(&stage->team,
           parse_feature(view->atlas, stage_flag(stage, "--feature"), &dictionary, &id));
   TRY_ALL(&stage->team, stage->team.rank == 0 ? dossier_write(view, dictionary, id, out) : OK);
@@ -102,8 +76,8 @@ static Status show_feature(Stage *stage, DossierView *view, Text *out) {
 static Status show_text(Stage *stage, DossierView *view, Text *out) {
   int dictionary = 0;
   int64_t most = TOP_TEXT;
-  TRY_ALL(&stage->team, parse_top(stage, &most));
-  TRY_ALL(&stage->team, parse_dictionary(stage, view->atlas, &dictionary));
+  TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &most));
+  TRY_ALL(&stage->team, run_atlas_dictionary(stage, view->atlas, &dictionary));
   return inspect_text(stage, view, dictionary, stage_flag(stage, "--text"), most, out);
 }
 
@@ -149,7 +123,7 @@ static Status search_all(const Stage *stage, const DossierView *view, int64_t mo
 
 static Status show_search(Stage *stage, const DossierView *view, Text *out) {
   int64_t most = TOP;
-  TRY_ALL(&stage->team, parse_top(stage, &most));
+  TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &most));
   TRY_ALL(&stage->team, stage->team.rank == 0 ? search_all(stage, view, most, out) : OK);
   return OK;
 }
@@ -162,13 +136,10 @@ static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
                       .columns = columns,
                       .side = columns / 2};
   Text out = {0};
-  const Status status = stage_flag(stage, "--feature") != NULL  ? show_feature(stage, &view, &out)
-                        : stage_flag(stage, "--search") != NULL ? show_search(stage, &view, &out)
-                                                                : show_text(stage, &view, &out);
-  if (status == OK && stage->team.rank == 0) {
-    fwrite(text_chars(&out), 1, (size_t)out.length, stdout);
-    fflush(stdout);
-  }
+  Status status = stage_flag(stage, "--feature") != NULL  ? show_feature(stage, &view, &out)
+                  : stage_flag(stage, "--search") != NULL ? show_search(stage, &view, &out)
+                                                          : show_text(stage, &view, &out);
+  status = status == OK ? stage_print(stage, &out) : status;
   text_clear(&out);
   return status;
 }

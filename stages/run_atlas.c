@@ -16,3 +16,14 @@ Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) {
   MEMORY_FREE(declared);
   return status;
 }
+
+Status run_atlas_dictionary(const Stage *stage, const Atlas *atlas, int *dictionary) {
+  const char *name = stage_flag(stage, "--dictionary");
+  *dictionary = name != NULL        ? atlas_find(atlas, name)
+                : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
+                                    : -1;
+  return *dictionary >= 0
+             ? OK
+             : RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
+                     name != NULL ? name : "");
+}

@@ -13,4 +13,9 @@
  *  fails   as atlas_open */
 Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) MUST_USE;
 
+/** The dictionary that the flag --dictionary names, else the largest level.
+ *  ranks   local
+ *  fails   ERR_USAGE */
+Status run_atlas_dictionary(const Stage *stage, const Atlas *atlas, int *dictionary) MUST_USE;
+
 #endif

@@ -133,6 +133,29 @@ const char *stage_flag(const Stage *stage, const char *name) {
   return arguments.values[own];
 }
 
+Status stage_integer(const Stage *stage, const char *name, int64_t least, int64_t most,
+                     int64_t *out) {
+  const char *text = stage_flag(stage, name);
+  char *end = NULL;
+  if (text == NULL) {
+    return OK;
+  }
+  *out = strtoll(text, &end, 10);
+  return end != text && *end == '\0' && *out >= least && *out <= most
+             ? OK
+             : RAISE(ERR_USAGE, "%s %s: expected a number from %lld to %lld", name, text,
+                     (long long)least, (long long)most);
+}
+
+static Status print_here(const Text *answer) {
+  fwrite(text_chars(answer), 1, (size_t)answer->length, stdout);
+  return fflush(stdout) == 0 ? OK : RAISE(ERR_FILE, "standard output cannot be written");
+}
+
+Status stage_print(Stage *stage, const Text *answer) {
+  return team_agree(&stage->team, stage->team.rank == 0 ? print_here(answer) : OK);
+}
+
 /* Rank 0 reads run.yaml; all parse the same bytes. */
 static Status read_yaml(Stage *stage, Text *yaml) {
   Team *team = &stage->team;

@@ -53,6 +53,15 @@ int stage_main(int argc, char **argv, const StageSpec *spec);
 /** Value of an own flag, NULL when it was not given ("" for a flag without value).
  *  ranks   local */
 const char *stage_flag(const Stage *stage, const char *name);
+/** The number that an own flag gives; without the flag `out` stays as it is.
+ *  ranks   local
+ *  fails   ERR_USAGE: no number, or outside [least, most] */
+Status stage_integer(const Stage *stage, const char *name, int64_t least, int64_t most,
+                     int64_t *out) MUST_USE;
+/** What a stage answers, on rank 0's standard output.
+ *  ranks   collective
+ *  fails   ERR_FILE */
+Status stage_print(Stage *stage, const Text *answer) MUST_USE;
 /** For stages that work dictionary by dictionary, with an own flag "--only NAME": does run.yaml declare
  *  that name? Is dictionary `index` among those to do?
  *  ranks   local

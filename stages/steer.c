@@ -32,27 +32,13 @@ typedef struct Steering {
 
 /* Flags. */
 
-static Status parse_integer(const Stage *stage, const char *flag, int64_t least, int64_t most,
-                            int64_t *out) {
-  const char *text = stage_flag(stage, flag);
-  char *end = NULL;
-  if (text == NULL) {
-    return OK;
-  }
-  *out = strtoll(text, &end, 10);
-  return text[0] != '\0' && *end == '\0' && *out >= least && *out <= most
-             ? OK
-             : RAISE(ERR_USAGE, "%s %s: expected a number from %lld to %lld", flag, text,
-                     (long long)least, (long long)most);
-}
-
 static Status parse_flags(const Stage *stage, SteerAsk *ask) {
   const char *temperature = stage_flag(stage, "--temperature");
   const char *sweep = stage_flag(stage, "--sweep"), *clamp = stage_flag(stage, "--clamp");
   char *end = NULL;
-  TRY(parse_integer(stage, "--tokens", 1, TOKENS_MOST, &ask->tokens));
-  TRY(parse_integer(stage, "--from", 0, TOKENS_MOST, &ask->from));
-  TRY(parse_integer(stage, "--seed", 0, INT64_C(1) << 53, &ask->seed));
+  TRY(stage_integer(stage, "--tokens", 1, TOKENS_MOST, &ask->tokens));
+  TRY(stage_integer(stage, "--from", 0, TOKENS_MOST, &ask->from));
+  TRY(stage_integer(stage, "--seed", 0, INT64_C(1) << 53, &ask->seed));
   ask->is_random = stage_flag(stage, "--random") != NULL;
   if (temperature != NULL) {
     ask->temperature = strtod(temperature, &end);
@@ -319,17 +305,6 @@ static Status answer_ask(Steering *steering, int64_t i, bool is_json) {
   return status;
 }
 
-static Status parse_dictionary(const Steering *steering, int64_t *out) {
-  const char *name = stage_flag(steering->stage, "--dictionary");
-  const Atlas *atlas = &steering->atlas;
-  *out = name != NULL        ? atlas_find(atlas, name)
-         : atlas->levels > 0 ? atlas->of_level[atlas->levels - 1]
-                             : -1;
-  return *out >= 0 ? OK
-                   : RAISE(ERR_USAGE, "--dictionary %s: run.yaml declares no such dictionary",
-                           name != NULL ? name : "");
-}
-
 /* The first token of --target, as it stands in running text. */
 static Status parse_target(const Steering *steering, int32_t *out) {
   const char *text = stage_flag(steering->stage, "--target");
@@ -366,12 +341,13 @@ static Status write_effects(const Steering *steering, int64_t dictionary, int32_
 }
 
 static Status ablate_ask(Steering *steering) {
-  int64_t most = ABLATED, dictionary = -1, found = 0;
+  int64_t most = ABLATED, found = 0;
+  int dictionary = -1;
   int32_t target = -1;
   double log_p = 0;
   SteerEffect *effects = NULL;
-  TRY_ALL(steering->team, parse_integer(steering->stage, "--ablate", 1, 1000000, &most));
-  TRY_ALL(steering->team, parse_dictionary(steering, &dictionary));
+  TRY_ALL(steering->team, stage_integer(steering->stage, "--ablate", 1, 1000000, &most));
+  TRY_ALL(steering->team, run_atlas_dictionary(steering->stage, &steering->atlas, &dictionary));
   TRY_ALL(steering->team, parse_target(steering, &target));
   TRY(steer_ablate(&steering->session, dictionary, steering->ids[0].ids, steering->ids[0].count,
                    &target, most, &effects, &found, &log_p));
@@ -380,15 +356,6 @@ static Status ablate_ask(Steering *steering) {
       write_effects(steering, dictionary, target, log_p, effects, found, &steering->out));
   MEMORY_FREE(effects);
   return status;
-}
-
-static Status publish(Steering *steering) {
-  const char *path = stage_flag(steering->stage, "--out");
-  if (path == NULL) {
-    fwrite(text_chars(&steering->out), 1, (size_t)steering->out.length, stdout);
-    return fflush(stdout) == 0 ? OK : RAISE(ERR_FILE, "standard output cannot be written");
-  }
-  return text_write_file(&steering->out, path);
 }
 
 static Status work(Steering *steering) {
@@ -408,7 +375,11 @@ static Status work(Steering *steering) {
       TRY(answer_ask(steering, i, is_json));
     }
   }
-  TRY_ALL(steering->team, steering->team->rank == 0 ? publish(steering) : OK);
+  const char *path = stage_flag(steering->stage, "--out");
+  if (path == NULL) {
+    return stage_print(steering->stage, &steering->out);
+  }
+  TRY_ALL(steering->team, steering->team->rank == 0 ? text_write_file(&steering->out, path) : OK);
   return OK;
 }
 

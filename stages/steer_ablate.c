@@ -28,14 +28,6 @@ static Status keep_stream(void *context, int64_t layer, float *residual, int64_t
   return OK;
 }
 
-static int64_t likeliest(const float *logits, int64_t count) {
-  int64_t best = 0;
-  for (int64_t i = 1; i < count; ++i) {
-    best = logits[i] > logits[best] ? i : best;
-  }
-  return best;
-}
-
 /* log P(target) behind the last row. */
 static double log_p_of(Ablation *ablation, const float *stream) {
   const SteerSession *session = ablation->session;
@@ -43,7 +35,7 @@ static double log_p_of(Ablation *ablation, const float *stream) {
   transformer_logits(session->scratch, stream + (ablation->count - 1) * session->bench.width, 1,
                      ablation->logits);
   if (ablation->target < 0) {
-    ablation->target = (int32_t)likeliest(ablation->logits, vocabulary);
+    ablation->target = (int32_t)pointwise_likeliest(ablation->logits, vocabulary);
   }
   return -pointwise_surprise(ablation->logits, vocabulary, ablation->target);
 }
@@ -102,9 +94,11 @@ static Status add_firings(const Ablation *ablation, int64_t first, int64_t rows,
   TRY(MEMORY_RESIZE(firings, *count + fire->start[rows], "firings on the prompt"));
   for (int64_t r = 0; r < rows; ++r) {
     const float *row = ablation->stream + (first + r) * width;
+    if (workbench_is_left_out(&ablation->session->bench, first + r, row)) {
+      continue;
+    }
     for (int64_t i = fire->start[r]; i < fire->start[r + 1]; ++i) {
-      if (fire_is_active(fire, r, i) &&
-          !workbench_is_left_out(&ablation->session->bench, first + r, row)) {
+      if (fire_is_active(fire, r, i)) {
         (*firings)[(*count)++] = (SteerEffect){.latent = select_id(fire->keys[i]),
                                                .activation = (double)fire->values[i],
                                                .position = first + r};
@@ -123,26 +117,6 @@ static Status find_own(Ablation *ablation, SteerEffect **firings, int64_t *count
   }
   *count = keep_strongest(*firings, *count);
   return OK;
-}
-
-/* Every rank's to all. */
-static Status gather(const Ablation *ablation, const SteerEffect *own, int64_t mine,
-                     SteerEffect **all, int64_t *count) {
-  Team *team = ablation->team;
-  int64_t *counts = NULL;
-  TRY_NEW(team, &counts, team->size, "counts of ranks");
-  counts[team->rank] = mine;
-  exchange_sum(team, counts, team->size);
-  *count = 0;
-  for (int rank = 0; rank < team->size; ++rank) {
-    *count += counts[rank];
-  }
-  const Status status = team_agree(team, MEMORY_NEW(all, *count, "features of the prompt"));
-  if (status == OK) {
-    exchange_gather(team, own, counts, sizeof(*own), *all);
-  }
-  MEMORY_FREE(counts);
-  return status;
 }
 
 static Status remove_one(Ablation *ablation, double log_p, SteerEffect *effect) {
@@ -171,7 +145,8 @@ static Status ablate(Ablation *ablation, int64_t most, SteerEffect **effects, in
   TRY(run_plain(ablation, log_p));
   Status status = find_own(ablation, &own, &mine);
   if (status == OK) {
-    status = gather(ablation, own, mine, effects, found);
+    status = exchange_collect(ablation->team, own, mine, sizeof(*own), (void **)effects, found,
+                              "features of the prompt");
   }
   MEMORY_FREE(own);
   TRY(status);

@@ -94,6 +94,7 @@ static Status set_clamps(SteerSession *session, const SteerAsk *ask, int64_t fro
         if (ask->is_random) {
           draw_direction(session, ask, i, direction);
         }
+        session->wish[session->steer.count] = i;
         session->clamps[session->steer.count++] =
             (SteerClamp){.codec = session->dictionaries[d].codec,
                          .latent = wish->latent,
@@ -107,15 +108,10 @@ static Status set_clamps(SteerSession *session, const SteerAsk *ask, int64_t fro
 /* times: of all clamps; nan: each as it says. */
 static void set_values(SteerSession *session, const SteerAsk *ask, const float *maximum,
                        double times) {
-  int64_t to = 0;
-  for (int64_t d = 0; d < session->bench.stage->settings.count; ++d) {
-    for (int64_t i = 0; i < ask->clamp_count; ++i) {
-      if (ask->clamps[i].dictionary == d) {
-        const double own =
-            isnan(times) || isnan(ask->clamps[i].times) ? ask->clamps[i].times : times;
-        session->clamps[to++].value = own * (double)maximum[i];
-      }
-    }
+  for (int64_t c = 0; c < session->steer.count; ++c) {
+    const int64_t wish = session->wish[c];
+    const double own = ask->clamps[wish].times;
+    session->clamps[c].value = (isnan(times) || isnan(own) ? own : times) * (double)maximum[wish];
   }
 }
 

@@ -34,6 +34,7 @@ typedef struct SteerSession {
   int64_t positions;           /* of the longest text */
   float *directions;           /* [STEER_CLAMPS, width] */
   SteerClamp clamps[STEER_CLAMPS];
+  int64_t wish[STEER_CLAMPS]; /* of the ask in hand: which one each clamp is of */
   Steer steer;
 } SteerSession;
 

@@ -1,9 +1,7 @@
 #include "surgery.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "dense.h"
 #include "exchange.h"
 #include "loss.h"
 #include "memory.h"
@@ -20,7 +18,8 @@ typedef struct Worker {
 } Worker;
 
 struct Surgery {
-  SurgerySetup setup;
+  Workbench *bench;
+  const EvaluateText *text;
   int64_t width, rows_most;
   int64_t first, past; /* own units */
   int64_t first_row;   /* of the text: where the own units begin */
@@ -52,17 +51,17 @@ int64_t surgery_rows_most(const EvaluateText *text) {
 
 /* Units [units rank / ranks, units (rank + 1) / ranks). */
 static int64_t units_before(const Surgery *surgery, int rank) {
-  return surgery->setup.text->units * rank / surgery->setup.team->size;
+  return surgery->text->units * rank / surgery->bench->team->size;
 }
 
 static int64_t contexts_before(const Surgery *surgery, int64_t unit) {
-  const EvaluateText *text = surgery->setup.text;
+  const EvaluateText *text = surgery->text;
   const int64_t first = unit * text->per_unit;
   return first < text->contexts ? first : text->contexts;
 }
 
 static Status make_workers(Surgery *surgery) {
-  const Transformer *transformer = surgery->setup.transformer;
+  const Transformer *transformer = surgery->bench->transformer;
   const int64_t logits = loss_rows_at_once(transformer) * transformer_vocabulary(transformer);
   TRY(MEMORY_NEW(&surgery->workers, threads_count(), "threads' working memory"));
   for (; surgery->workers_made < threads_count(); ++surgery->workers_made) {
@@ -76,8 +75,8 @@ static Status make_workers(Surgery *surgery) {
 }
 
 static Status take(Surgery *surgery) {
-  const EvaluateText *text = surgery->setup.text;
-  const Team *team = surgery->setup.team;
+  const EvaluateText *text = surgery->text;
+  const Team *team = surgery->bench->team;
   surgery->first = units_before(surgery, team->rank);
   surgery->past = units_before(surgery, team->rank + 1);
   const int64_t from = contexts_before(surgery, surgery->first);
@@ -125,7 +124,7 @@ void surgery_destroy(Surgery **surgery) {
 /* A unit, and where its rows begin among the own ones. */
 static TransformerUnit unit_of(const Surgery *surgery, int64_t unit, int64_t *context,
                                int64_t *row) {
-  const EvaluateText *text = surgery->setup.text;
+  const EvaluateText *text = surgery->text;
   const int64_t contexts = evaluate_text_unit(text, unit, context);
   *row = text->first[*context] - surgery->first_row;
   return (TransformerUnit){text->ids + text->first[*context], text->lengths + *context, contexts};
@@ -165,15 +164,14 @@ static Status keep_stream(void *context, int64_t layer, float *residual, int64_t
 }
 
 static void mark_rows(Surgery *surgery, const TransformerUnit *unit, int64_t row) {
-  const SurgerySetup *setup = &surgery->setup;
+  Workbench *bench = surgery->bench;
+  const bool keeps_special = !bench->stage->settings.harvest.special_tokens;
   for (int64_t c = 0, at = 0; c < unit->contexts; ++c) {
     for (int64_t i = 0; i < unit->lengths[c]; ++i, ++at) {
       const float *x = surgery->stream + (row + at) * surgery->width;
-      const bool is_long =
-          setup->norm_limit > 0 && sqrt(dense_square(x, surgery->width)) > setup->norm_limit;
       const bool is_special =
-          !setup->special_tokens && tokenizer_is_special(setup->tokenizer, unit->ids[at]);
-      surgery->is_exchanged[row + at] = (i > 0 || setup->first_position) && !is_special && !is_long;
+          keeps_special && tokenizer_is_special(bench->tokenizer, unit->ids[at]);
+      surgery->is_exchanged[row + at] = !is_special && !workbench_is_left_out(bench, i, x);
     }
   }
 }
@@ -183,11 +181,11 @@ static Status run_plain(int64_t index, int thread, void *context) {
   Worker *worker = &surgery->workers[thread];
   int64_t first, row;
   const TransformerUnit unit = unit_of(surgery, surgery->round + index, &first, &row);
-  Keep keep = {surgery->stream + row * surgery->width, surgery->setup.layer, surgery->width};
+  Keep keep = {surgery->stream + row * surgery->width, surgery->bench->layer, surgery->width};
   const TransformerHook hook = {keep_stream, &keep};
   TRY(transformer_run(worker->scratch, &unit, &hook, worker->stream));
   mark_rows(surgery, &unit, row);
-  loss_of_unit(worker->scratch, surgery->setup.transformer, &unit, worker->stream, worker->logits,
+  loss_of_unit(worker->scratch, surgery->bench->transformer, &unit, worker->stream, worker->logits,
                worker->loss);
   sum_losses(surgery, &unit, first, worker->loss);
   return OK;
@@ -197,12 +195,12 @@ static Status run_changed(int64_t index, int thread, void *context) {
   Surgery *surgery = context;
   Worker *worker = &surgery->workers[thread];
   int64_t first, row;
-  const int64_t rows = rows_of(surgery->setup.text, surgery->round + index);
+  const int64_t rows = rows_of(surgery->text, surgery->round + index);
   const TransformerUnit unit = unit_of(surgery, surgery->round + index, &first, &row);
   memcpy(worker->stream, surgery->changed + row * surgery->width,
          (size_t)(rows * surgery->width) * sizeof(float));
-  TRY(transformer_resume(worker->scratch, &unit, surgery->setup.layer + 1, NULL, worker->stream));
-  loss_of_unit(worker->scratch, surgery->setup.transformer, &unit, worker->stream, worker->logits,
+  TRY(transformer_resume(worker->scratch, &unit, surgery->bench->layer + 1, NULL, worker->stream));
+  loss_of_unit(worker->scratch, surgery->bench->transformer, &unit, worker->stream, worker->logits,
                worker->loss);
   sum_losses(surgery, &unit, first, worker->loss);
   return OK;
@@ -211,9 +209,9 @@ static Status run_changed(int64_t index, int thread, void *context) {
 /* All own units. Ranks have as many but for one, so their rounds are those of the tokens. */
 static Status run_units(Surgery *surgery, ThreadsUnit run, Progress *bar, int64_t before,
                         double *losses) {
-  Team *team = surgery->setup.team;
-  const int64_t tokens = surgery->setup.text->tokens;
-  const int64_t most = surgery->setup.text->units / team->size + 1;
+  Team *team = surgery->bench->team;
+  const int64_t tokens = surgery->text->tokens;
+  const int64_t most = surgery->text->units / team->size + 1;
   for (int64_t first = 0; first < most; first += ROUND) {
     surgery->round = surgery->first + first;
     const int64_t left = surgery->past - surgery->round, units = left < ROUND ? left : ROUND;
@@ -226,7 +224,7 @@ static Status run_units(Surgery *surgery, ThreadsUnit run, Progress *bar, int64_
 }
 
 static Status start(Surgery *surgery, Progress *bar) {
-  Team *team = surgery->setup.team;
+  Team *team = surgery->bench->team;
   TRY_ALL(team, take(surgery));
   TRY(run_units(surgery, run_plain, bar, 0, surgery->plain));
   for (int64_t i = 0; i < surgery->own_rows; ++i) {
@@ -236,11 +234,10 @@ static Status start(Surgery *surgery, Progress *bar) {
   return OK;
 }
 
-Status surgery_create(Surgery **out, const SurgerySetup *setup, Progress *bar) {
-  TRY_NEW(setup->team, out, 1, "surgery on the stream");
-  **out = (Surgery){.setup = *setup,
-                    .width = transformer_width(setup->transformer),
-                    .rows_most = surgery_rows_most(setup->text)};
+Status surgery_create(Surgery **out, Workbench *bench, const EvaluateText *text, Progress *bar) {
+  TRY_NEW(bench->team, out, 1, "surgery on the stream");
+  **out = (Surgery){
+      .bench = bench, .text = text, .width = bench->width, .rows_most = surgery_rows_most(text)};
   const Status status = start(*out, bar);
   if (status != OK) {
     surgery_destroy(out);
@@ -262,11 +259,11 @@ int64_t surgery_predictions(const Surgery *surgery) {
 
 /* Unit after unit goes from its rank to all, is changed by all, and stays with its rank. */
 static Status change_units(Surgery *surgery, const SurgeryChange *change) {
-  Team *team = surgery->setup.team;
+  Team *team = surgery->bench->team;
   const int64_t width = surgery->width;
   for (int rank = 0; rank < team->size; ++rank) {
     for (int64_t u = units_before(surgery, rank); u < units_before(surgery, rank + 1); ++u) {
-      const int64_t rows = rows_of(surgery->setup.text, u);
+      const int64_t rows = rows_of(surgery->text, u);
       int64_t context, row;
       (void)unit_of(surgery, u, &context, &row);
       if (rank == team->rank) {

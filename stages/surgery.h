@@ -7,28 +7,19 @@
 #include "progress.h"
 #include "status.h"
 #include "team.h"
-#include "transformer.h"
+#include "workbench.h"
 
-/** The model with its residual stream exchanged behind one layer, on a text: every rank runs units of its own.
+/** The model with its residual stream exchanged behind the run's layer, on a text: every rank runs units of its own.
  *  Rows that harvest does not store (first positions, special tokens, extreme norms) stay as they are. */
-typedef struct SurgerySetup {
-  Team *team;
-  const Transformer *transformer; /* whole, with logits */
-  const Tokenizer *tokenizer;
-  const EvaluateText *text;
-  int64_t layer;                       /* the stream behind it is exchanged */
-  double norm_limit;                   /* rows of larger norm stay; 0: none does */
-  bool first_position, special_tokens; /* exchange those rows too */
-} SurgerySetup;
-
 typedef struct Surgery Surgery;
 
 /** Runs the plain model once and keeps the stream of the own units.
  *  ranks   collective
- *  setup   in      what it points to is kept
+ *  bench   in      loaded whole; kept, as is the text
  *  bar     in/out  open: counts the text's tokens
  *  fails   ERR_MEMORY, ERR_DATA */
-Status surgery_create(Surgery **out, const SurgerySetup *setup, Progress *bar) MUST_USE;
+Status surgery_create(Surgery **out, Workbench *bench, const EvaluateText *text,
+                      Progress *bar) MUST_USE;
 /** NULL is fine.
  *  ranks   local */
 void surgery_destroy(Surgery **surgery);

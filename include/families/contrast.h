@@ -40,6 +40,9 @@ typedef struct ContrastScore {
 void contrast_score(const ContrastTexts *texts, const ContrastSides *sides, ContrastEntry *entries,
                     int64_t count, ContrastScore *out);
 
+/** Which side a text is on: 0 positive, 1 negative, -1 neither. */
+int contrast_side(const ContrastTexts *texts, const ContrastSides *sides, int64_t text);
+
 /** Texts of each side.
  *  out     out     [2] */
 void contrast_count(const ContrastTexts *texts, const ContrastSides *sides, int64_t out[2]);

@@ -14,6 +14,9 @@ void pointwise_softmax(float *values, int64_t count);
  *  chosen  in      below count */
 double pointwise_surprise(float *logits, int64_t count, int64_t chosen);
 
+/** Index of the largest value, the lowest of equal ones; count > 0. */
+int64_t pointwise_likeliest(const float *logits, int64_t count);
+
 /** gate = silu(gate) * up, and gate = gelu(gate) * up with the tanh form of gelu. Relative error
  *  below 1e-6. */
 void pointwise_silu(float *gate, const float *up, int64_t count);

@@ -173,6 +173,13 @@ Status atlas_link(const AtlasPair *pair, int64_t child, AtlasLink *out) MUST_USE
  *  counts  out     [intervals] */
 Status atlas_strengths(const Atlas *atlas, int dictionary, int64_t id, int64_t *counts,
                        int intervals) MUST_USE;
+/** Tokens whose logits a feature's direction raises most (sign 1) or lowers most (-1), where the
+ *  dictionary was evaluated.
+ *  ranks   local
+ *  token, effect  out  [most]
+ *  found   out     how many there are, at most `most` */
+Status atlas_promoted(const Atlas *atlas, int dictionary, int64_t id, int sign, int most,
+                      uint32_t *token, float *effect, int *found) MUST_USE;
 /** Append the bytes of a token of the model's vocabulary (U+FFFD for one outside it).
  *  ranks   local */
 Status atlas_piece(const Atlas *atlas, uint32_t token, Text *out) MUST_USE;

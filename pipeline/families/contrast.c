@@ -3,8 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* 0: positive, 1: negative, -1: neither. */
-static int side_of(const ContrastTexts *texts, const ContrastSides *sides, int64_t text) {
+int contrast_side(const ContrastTexts *texts, const ContrastSides *sides, int64_t text) {
   const uint32_t bit = (uint32_t)1 << texts->set[text];
   if (sides->half != CONTRAST_BOTH && texts->half[text] != sides->half) {
     return -1;
@@ -15,7 +14,7 @@ static int side_of(const ContrastTexts *texts, const ContrastSides *sides, int64
 void contrast_count(const ContrastTexts *texts, const ContrastSides *sides, int64_t out[2]) {
   out[0] = out[1] = 0;
   for (int64_t t = 0; t < texts->count; ++t) {
-    const int side = side_of(texts, sides, t);
+    const int side = contrast_side(texts, sides, t);
     if (side >= 0) {
       ++out[side];
     }
@@ -39,7 +38,7 @@ static double twice_right(const ContrastTexts *texts, const ContrastSides *sides
   for (int64_t first = 0, past = 0; first < count; first = past) {
     int64_t equal[2] = {0, 0};
     for (; past < count && entries[past].value == entries[first].value; ++past) {
-      const int side = side_of(texts, sides, entries[past].text);
+      const int side = contrast_side(texts, sides, entries[past].text);
       if (side >= 0) {
         ++equal[side];
         out->mean[side] += (double)entries[past].value;

@@ -92,18 +92,10 @@ Status generate_feed(Generation *generation, const int32_t *ids, int64_t count,
   return status;
 }
 
-static int32_t likeliest(const float *logits, int64_t vocabulary) {
-  int32_t best = 0;
-  for (int32_t id = 1; id < vocabulary; ++id) {
-    best = logits[id] > logits[best] ? id : best;
-  }
-  return best;
-}
-
 int32_t generate_pick(Generation *generation, double temperature, uint64_t key) {
   const int64_t vocabulary = transformer_vocabulary(generation->transformer);
   if (temperature <= 0.0) {
-    return likeliest(generation->logits, vocabulary);
+    return (int32_t)pointwise_likeliest(generation->logits, vocabulary);
   }
   for (int64_t id = 0; id < vocabulary; ++id) {
     generation->shares[id] = generation->logits[id] / (float)temperature;
@@ -120,5 +112,5 @@ int32_t generate_pick(Generation *generation, double temperature, uint64_t key) 
       return id;
     }
   }
-  return likeliest(generation->logits, vocabulary);
+  return (int32_t)pointwise_likeliest(generation->logits, vocabulary);
 }

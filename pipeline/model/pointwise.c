@@ -118,6 +118,14 @@ double pointwise_surprise(float *logits, int64_t count, int64_t chosen) {
   return logarithm((double)sum_of(logits, count)) + (double)largest - (double)own;
 }
 
+int64_t pointwise_likeliest(const float *logits, int64_t count) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < count; ++i) {
+    best = logits[i] > logits[best] ? i : best;
+  }
+  return best;
+}
+
 CLONES void pointwise_silu(float *restrict gate, const float *restrict up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     gate[i] = gate[i] * logistic(gate[i]) * up[i];

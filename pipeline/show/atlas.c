@@ -384,6 +384,32 @@ Status atlas_strengths(const Atlas *atlas, int dictionary, int64_t id, int64_t *
   return OK;
 }
 
+Status atlas_promoted(const Atlas *atlas, int dictionary, int64_t id, int sign, int most,
+                      uint32_t *token, float *effect, int *found) {
+  enum { LIST = 1000 }; /* evaluate.promoted is no larger */
+  Shelf *const *columns = atlas->dictionaries[dictionary].columns;
+  Shelf *tokens = columns[sign > 0 ? ATLAS_PROMOTED_TOKEN : ATLAS_SUPPRESSED_TOKEN];
+  Shelf *effects = columns[sign > 0 ? ATLAS_PROMOTED_EFFECT : ATLAS_SUPPRESSED_EFFECT];
+  uint32_t all[LIST];
+  float all_effects[LIST];
+  *found = 0;
+  if (tokens == NULL || effects == NULL) {
+    return OK;
+  }
+  const int64_t stored = shelf_shape(tokens, 1);
+  if (stored > LIST || shelf_shape(effects, 1) != stored) {
+    return RAISE(ERR_FORMAT, "%s: %lld tokens a feature",
+                 archive_path(atlas->dictionaries[dictionary].evaluation), (long long)stored);
+  }
+  TRY(shelf_read(tokens, id, 1, all));
+  TRY(shelf_read(effects, id, 1, all_effects));
+  for (; *found < most && *found < stored && all[*found] != SCHEMA_NO_ID; ++*found) {
+    token[*found] = all[*found];
+    effect[*found] = all_effects[*found];
+  }
+  return OK;
+}
+
 Status atlas_piece(const Atlas *atlas, uint32_t token, Text *out) {
   Shelf *start = atlas->text[ATLAS_VOCABULARY_START];
   int64_t range[2];

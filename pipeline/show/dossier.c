@@ -229,18 +229,17 @@ static Status write_neighbours(Dossier *dossier) {
 }
 
 /* Tokens whose logits the direction raises or lowers most. */
-static Status write_end(Dossier *dossier, const char *heading, AtlasColumn tokens) {
-  Shelf *shelf = dossier->atlas->dictionaries[dossier->dictionary].columns[tokens];
-  uint32_t token[LIST];
-  if (shelf == NULL || shelf_shape(shelf, 1) > LIST) {
-    return OK;
-  }
-  TRY(shelf_read(shelf, dossier->id, 1, token));
-  if (token[0] == SCHEMA_NO_ID) {
+static Status write_end(Dossier *dossier, const char *heading, int sign) {
+  uint32_t token[TOKENS];
+  float effect[TOKENS];
+  int found;
+  TRY(atlas_promoted(dossier->atlas, dossier->dictionary, dossier->id, sign, TOKENS, token, effect,
+                     &found));
+  if (found == 0) {
     return OK;
   }
   TRY(text_printf(&dossier->line, "%s ", heading));
-  for (int64_t i = 0; i < shelf_shape(shelf, 1) && i < TOKENS && token[i] != SCHEMA_NO_ID; ++i) {
+  for (int i = 0; i < found; ++i) {
     TRY(text_printf(&dossier->line, i > 0 ? " \xc2\xb7 " : ""));
     TRY(names_word(dossier->atlas, token[i], &dossier->line));
   }
@@ -334,8 +333,8 @@ static Status write_all(Dossier *dossier) {
   TRY(write_family(dossier));
   TRY(write_children(dossier));
   TRY(write_neighbours(dossier));
-  TRY(write_end(dossier, "promotes  ", ATLAS_PROMOTED_TOKEN));
-  TRY(write_end(dossier, "suppresses", ATLAS_SUPPRESSED_TOKEN));
+  TRY(write_end(dossier, "promotes  ", 1));
+  TRY(write_end(dossier, "suppresses", -1));
   return write_strips(dossier);
 }
 

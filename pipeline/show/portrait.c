@@ -377,28 +377,23 @@ static Status write_strengths(Portrait *portrait, Pen *pen) {
 }
 
 /* Tokens at one end of the direction's effect on the logits: word, effect, word, effect ... */
-static Status write_end(Portrait *portrait, const char *key, AtlasColumn tokens,
-                        AtlasColumn effects, Pen *pen) {
-  enum { LIST = 1000 };
-  Shelf *const *columns = portrait->desk->atlas->dictionaries[portrait->dictionary].columns;
-  uint32_t token[LIST];
-  float effect[LIST];
-  if (columns[tokens] == NULL || columns[effects] == NULL ||
-      shelf_shape(columns[tokens], 1) > LIST) {
+static Status write_end(Portrait *portrait, const char *key, int sign, Pen *pen) {
+  const Atlas *atlas = portrait->desk->atlas;
+  uint32_t token[DESK_TOKENS];
+  float effect[DESK_TOKENS];
+  int found;
+  TRY(atlas_promoted(atlas, portrait->dictionary, portrait->id, sign, DESK_TOKENS, token, effect,
+                     &found));
+  if (atlas->dictionaries[portrait->dictionary].evaluation == NULL) {
     return OK;
   }
-  TRY(shelf_read(columns[tokens], portrait->id, 1, token));
-  TRY(shelf_read(columns[effects], portrait->id, 1, effect));
   Text word = {0};
   Status status = OK;
   pen_key(pen, key);
   pen_open(pen, "[");
-  for (int64_t i = 0; status == OK && i < shelf_shape(columns[tokens], 1) && i < DESK_TOKENS; ++i) {
-    if (token[i] == SCHEMA_NO_ID) {
-      break;
-    }
+  for (int i = 0; status == OK && i < found; ++i) {
     word.length = 0;
-    status = names_word(portrait->desk->atlas, token[i], &word);
+    status = names_word(atlas, token[i], &word);
     pen_text(pen, text_chars(&word), word.length);
     pen_real(pen, (double)effect[i], 3);
   }
@@ -422,8 +417,8 @@ static Status write_feature(Portrait *portrait, Pen *pen) {
   if (portrait->feature.state != ATLAS_DEAD) {
     TRY(write_all_neighbours(portrait, pen));
     TRY(write_strengths(portrait, pen));
-    TRY(write_end(portrait, "pt", ATLAS_PROMOTED_TOKEN, ATLAS_PROMOTED_EFFECT, pen));
-    TRY(write_end(portrait, "st", ATLAS_SUPPRESSED_TOKEN, ATLAS_SUPPRESSED_EFFECT, pen));
+    TRY(write_end(portrait, "pt", 1, pen));
+    TRY(write_end(portrait, "st", -1, pen));
     TRY(write_strips(portrait, pen));
   }
   return pen_status(pen);

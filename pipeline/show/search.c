@@ -7,7 +7,7 @@
 #include "schema.h"
 
 /* CHUNK tokens are looked at at a time; words may begin in one chunk and end in the next, up to OVERLAP tokens on. */
-enum { CHUNK = 1 << 16, OVERLAP = 64, BLOCK = 4096 /* features, rows */ };
+enum { CHUNK = 1 << 16, OVERLAP = 64 };
 
 typedef struct Search {
   const Atlas *atlas;
