@@ -22,12 +22,13 @@ static const char *title_of(const Stage *stage) {
 
 static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
   const char *labels = stage->settings.report.labels;
-  stamp_open(stamp, "report 2");
+  stamp_open(stamp, "report 3");
   stamp_add_fingerprint(stamp, config_fingerprint(&SETTINGS_REPORT, &stage->settings.report));
   stamp_add_text(stamp, title_of(stage));
   stamp_add_text(stamp, archive_content(atlas->activations));
   for (int i = 0; i < atlas->count; ++i) {
     stamp_add_text(stamp, atlas->dictionaries[i].name);
+    stamp_add_text(stamp, atlas->dictionaries[i].neuronpedia);
     stamp_add_text(stamp, archive_content(atlas->dictionaries[i].codes));
     if (atlas->dictionaries[i].evaluation != NULL) {
       stamp_add_text(stamp, archive_content(atlas->dictionaries[i].evaluation));
@@ -60,7 +61,8 @@ static Status claim(Stage *stage, const Stamp *stamp, const char *folder, bool *
 static Status write(Stage *stage, const Atlas *atlas, const char *folder, const Stamp *stamp) {
   const PageSettings settings = {.title = title_of(stage),
                                  .strips = stage->settings.report.strips,
-                                 .strip_side = stage->settings.report.strip_side};
+                                 .strip_side = stage->settings.report.strip_side,
+                                 .neighbours = stage->settings.report.neighbours};
   Names *names = NULL;
   PageTotals totals = {0};
   char files[32], bytes[32], took[32];

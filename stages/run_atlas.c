@@ -8,8 +8,10 @@ Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) {
   TRY_NEW(&stage->team, &declared, settings->count, "the declared dictionaries");
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
-    declared[i] =
-        (AtlasDeclared){.name = one->name, .control_of = one->control_of, .latents = one->latents};
+    declared[i] = (AtlasDeclared){.name = one->name,
+                                  .control_of = one->control_of,
+                                  .latents = one->latents,
+                                  .neuronpedia = one->neuronpedia};
   }
   const Status status =
       atlas_open(atlas, &stage->team, settings->run.folder, declared, (int)settings->count, whole);

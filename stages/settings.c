@@ -83,6 +83,10 @@ static const ConfigRow DICTIONARY_ROWS[] = {
      false},
     {"l0", CONFIG_REAL, FIELD(DictionarySettings, l0), "0", 0, 1e6, "latents",
      "Active latents a row that its maker states; 0: what its folder says.", true},
+    {"neuronpedia", CONFIG_TEXT, FIELD(DictionarySettings, neuronpedia), "", 0, 0, "",
+     "What Neuronpedia calls it, e.g. gemma-3-270m/12-gemmascope-2-res-16k: the report links "
+     "there.",
+     false},
 };
 const ConfigSection SETTINGS_DICTIONARY = SECTION("dictionaries", DICTIONARY_ROWS, true);
 
@@ -190,6 +194,8 @@ static const ConfigRow REPORT_ROWS[] = {
      "Token strips shown for a feature.", true},
     {"strip_side", CONFIG_INTEGER, FIELD(ReportSettings, strip_side), "12", 1, 1000, "tokens",
      "Tokens shown on either side of the strongest one.", true},
+    {"neighbours", CONFIG_INTEGER, FIELD(ReportSettings, neighbours), "16", 1, 64, "features",
+     "Nearest features of each dictionary on a feature's map.", true},
 };
 const ConfigSection SETTINGS_REPORT = SECTION("report", REPORT_ROWS, false);
 
@@ -258,6 +264,20 @@ static Status check_name(const Settings *settings, const Config *config, int64_t
   return OK;
 }
 
+/* It becomes part of a link. */
+static Status check_neuronpedia(const Settings *settings, const Config *config, int64_t index) {
+  static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  char place[256];
+  const char *name = settings->dictionaries[index].neuronpedia;
+  const size_t model = strspn(name, PLAIN);
+  const size_t set = name[model] == '/' ? strspn(name + model + 1, PLAIN) : 0;
+  if (name[0] == '\0' || (model > 0 && set > 0 && name[model + 1 + set] == '\0')) {
+    return OK;
+  }
+  return RAISE(ERR_CONFIG, "%s: '%s' is not MODEL/SOURCE",
+               config_place(config, "dictionaries", index, "neuronpedia", place), name);
+}
+
 static Status check_control(const Settings *settings, const Config *config, int64_t index) {
   char place[256];
   const DictionarySettings *control = &settings->dictionaries[index];
@@ -285,6 +305,7 @@ static Status check_dictionaries(const Settings *settings, const Config *config)
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
     TRY(check_name(settings, config, i));
+    TRY(check_neuronpedia(settings, config, i));
     if (!settings_is_level(settings, i)) {
       TRY(check_control(settings, config, i));
       continue;

@@ -30,13 +30,14 @@ typedef struct HarvestSettings {
 typedef struct DictionarySettings { /* an item of `dictionaries` */
   char *name;
   int64_t latents;
-  int64_t seed;     /* 0: the run's seed */
-  char *control_of; /* "" for a level */
-  double rate;      /* 0: train.rate */
-  double passes;    /* 0: train.passes */
-  char *source;     /* key `import`: a dictionary of another tool, "" to train one here */
-  char *codes;      /* its sparse codes, made elsewhere; "" to encode here */
-  double l0;        /* active latents a row that its maker states; 0: what the folder says */
+  int64_t seed;      /* 0: the run's seed */
+  char *control_of;  /* "" for a level */
+  double rate;       /* 0: train.rate */
+  double passes;     /* 0: train.passes */
+  char *source;      /* key `import`: a dictionary of another tool, "" to train one here */
+  char *codes;       /* its sparse codes, made elsewhere; "" to encode here */
+  double l0;         /* active latents a row that its maker states; 0: what the folder says */
+  char *neuronpedia; /* MODEL/SOURCE there, "" for none */
 } DictionarySettings;
 
 typedef struct ImportSettings { /* rows from elsewhere instead of a harvest */
@@ -100,6 +101,7 @@ typedef struct ReportSettings {
   char *labels;       /* labels.csv of the user's (dictionary, feature, label), "" for none */
   int64_t strips;     /* token strips a feature */
   int64_t strip_side; /* tokens on either side of the strongest */
+  int64_t neighbours; /* nearest features of each dictionary */
 } ReportSettings;
 
 /** Everything that run.yaml says. */

@@ -18,6 +18,7 @@ typedef struct AtlasDeclared {
   const char *name;
   const char *control_of; /* "" for a level */
   int64_t latents;
+  const char *neuronpedia; /* MODEL/SOURCE of its pages there; "" or NULL for none */
 } AtlasDeclared;
 
 /** Datasets of one dictionary: of codes/NAME.h5, evaluation/NAME.h5, neighbours.h5 and families.h5
@@ -48,6 +49,7 @@ typedef enum AtlasColumn {
   ATLAS_FOREST_CHILDREN,
   ATLAS_OWN_FLAGS,
   ATLAS_COVERAGE,
+  ATLAS_HOLE_SHARE,
   ATLAS_COLUMNS
 } AtlasColumn;
 
@@ -90,7 +92,7 @@ enum { ATLAS_DEAD, ATLAS_UNSEEN, ATLAS_ALIVE }; /* states */
 enum { ATLAS_LABEL_TOKENS = 5, ATLAS_LEVELS_MOST = 16, ATLAS_NO_TREE = 255 };
 
 typedef struct AtlasDictionary {
-  char *name, *control_of;
+  char *name, *control_of, *neuronpedia;
   int64_t latents;
   int level; /* 0: the smallest; -1: a control */
   Archive *codes;
@@ -129,7 +131,8 @@ typedef struct AtlasFeature {
   uint32_t root;
   int64_t forest_children;
   int flags;
-  double coverage; /* share of its activation where a forest child fires too; nan: no children */
+  double coverage;   /* share of its activation where a forest child fires too; nan: no children */
+  double hole_share; /* ... where an absorbed child fires */
 } AtlasFeature;
 
 /** What is known of one child and its parent pi(c) in a compared pair. */

@@ -19,6 +19,7 @@ typedef struct PageSettings {
   const char *title;
   int64_t strips;     /* strongest examples a feature */
   int64_t strip_side; /* tokens on either side */
+  int64_t neighbours; /* nearest features of each dictionary, on a feature's page and map */
   int64_t
       table_most; /* families up to which the page loads the whole table and sorts it itself; above,
                          it has the first ones by each column. 0: PAGE_TABLE */

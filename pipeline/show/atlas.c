@@ -44,6 +44,7 @@ static const Column COLUMNS[ATLAS_COLUMNS] = {
     [ATLAS_FOREST_CHILDREN] = {FAMILIES, "/dictionary/%s/forest_children", ARCHIVE_I64, 1},
     [ATLAS_OWN_FLAGS] = {FAMILIES, "/dictionary/%s/flags", ARCHIVE_U8, 1},
     [ATLAS_COVERAGE] = {FAMILIES, "/dictionary/%s/coverage", ARCHIVE_F64, 1},
+    [ATLAS_HOLE_SHARE] = {FAMILIES, "/dictionary/%s/hole_share", ARCHIVE_F64, 1},
 };
 
 static const Column PAIR_COLUMNS[ATLAS_PAIR_COLUMNS] = {
@@ -162,6 +163,8 @@ static Status open_dictionary(Atlas *atlas, const char *folder, int index,
   char file[NAME_SIZE];
   TRY_OWN(atlas->team, &own->name, memory_copy_text(&own->name, declared->name));
   TRY_OWN(atlas->team, &own->control_of, memory_copy_text(&own->control_of, declared->control_of));
+  const char *page = declared->neuronpedia == NULL ? "" : declared->neuronpedia;
+  TRY_OWN(atlas->team, &own->neuronpedia, memory_copy_text(&own->neuronpedia, page));
   own->latents = declared->latents;
   own->level = -1;
   if (declared->control_of[0] == '\0') {
@@ -249,6 +252,7 @@ void atlas_close(Atlas *atlas) {
     archive_close(&dictionary->codes);
     MEMORY_FREE(dictionary->name);
     MEMORY_FREE(dictionary->control_of);
+    MEMORY_FREE(dictionary->neuronpedia);
   }
   close_columns(atlas->text, ATLAS_TEXT_COLUMNS);
   archive_close(&atlas->families);
@@ -303,6 +307,7 @@ static Status read_forest(const AtlasDictionary *own, int64_t id, AtlasFeature *
   TRY(look_up(own->columns, ATLAS_FOREST_CHILDREN, id, &out->forest_children));
   TRY(look_up(own->columns, ATLAS_OWN_FLAGS, id, &flags));
   TRY(look_up(own->columns, ATLAS_COVERAGE, id, &out->coverage));
+  TRY(look_up(own->columns, ATLAS_HOLE_SHARE, id, &out->hole_share));
   out->flags = flags;
   out->parent_status = status;
   out->in_forest = in_forest != 0;

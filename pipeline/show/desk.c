@@ -106,3 +106,28 @@ Status desk_deal(Desk *desk, int64_t units, DeskUnit unit, void *context) {
   desk->done += units;
   return OK;
 }
+
+static int64_t shards_of(const AtlasDictionary *dictionary) {
+  return (dictionary->latents + DESK_FEATURES - 1) / DESK_FEATURES;
+}
+
+Status desk_deal_features(Desk *desk, const char *what, DeskUnit shard) {
+  const Atlas *atlas = desk->atlas;
+  Progress progress;
+  int64_t total = 0;
+  for (int i = 0; i < atlas->count; ++i) {
+    total += shards_of(&atlas->dictionaries[i]);
+  }
+  progress_open(&progress, atlas->team, what, "shards", total);
+  desk->progress = &progress;
+  desk->done = 0;
+  Status status = OK;
+  for (int i = 0; status == OK && i < atlas->count; ++i) {
+    status = desk_deal(desk, shards_of(&atlas->dictionaries[i]), shard, &i);
+  }
+  desk->progress = NULL;
+  if (status == OK) {
+    progress_close(&progress, total);
+  }
+  return status;
+}

@@ -150,7 +150,9 @@ static Status write_data(Desk *desk, const char *title) {
   TRY(roll_write(desk));
   TRY(pedigree_write(desk));
   TRY(roster_write(desk));
+  TRY(novel_write(desk));
   TRY(finder_write(desk));
+  TRY(vicinity_write(desk));
   return portrait_write(desk);
 }
 
@@ -198,6 +200,7 @@ Status page_write(const Atlas *atlas, const Names *names, const char *folder,
                  .folder = text_chars(&part),
                  .strips = settings->strips,
                  .strip_side = settings->strip_side,
+                 .neighbours = settings->neighbours,
                  .table_most = settings->table_most > 0 ? settings->table_most : PAGE_TABLE};
     status = write_whole(&desk, folder, settings->title, stamp);
     kin_close(&kin);

@@ -83,6 +83,10 @@ static Status write_head(Portrait *portrait, Pen *pen) {
   pen_integer(pen, feature->flags);
   pen_key(pen, "co");
   pen_real(pen, feature->coverage, 4);
+  if (feature->hole_share > 0) {
+    pen_key(pen, "ho");
+    pen_real(pen, feature->hole_share, 4);
+  }
   return OK;
 }
 
@@ -193,62 +197,6 @@ static Status write_children(Portrait *portrait, Pen *pen) {
   return OK;
 }
 
-/* One list of neighbours: features of `other` by cosine. */
-static Status write_neighbours(Portrait *portrait, int other, Shelf *ids, Shelf *cosines,
-                               Pen *pen) {
-  if (ids == NULL || cosines == NULL) {
-    return OK;
-  }
-  const int64_t stored = shelf_shape(ids, 1);
-  uint32_t *id = NULL;
-  float *cosine = NULL;
-  TRY(MEMORY_NEW(&id, stored, "neighbours"));
-  Status status = MEMORY_NEW(&cosine, stored, "neighbours");
-  status = status == OK ? shelf_read(ids, portrait->id, 1, id) : status;
-  status = status == OK ? shelf_read(cosines, portrait->id, 1, cosine) : status;
-  pen_open(pen, "{");
-  pen_key(pen, "d");
-  pen_integer(pen, other);
-  pen_key(pen, "v");
-  pen_open(pen, "[");
-  for (int64_t i = 0; status == OK && i < stored && i < DESK_NEIGHBOURS; ++i) {
-    if (id[i] == SCHEMA_NO_ID) {
-      break;
-    }
-    pen_open(pen, "[");
-    pen_integer(pen, id[i]);
-    pen_real(pen, (double)cosine[i], 3);
-    status = desk_label(portrait->desk, other, id[i], pen);
-    pen_close(pen, "]");
-  }
-  pen_close(pen, "]");
-  pen_close(pen, "}");
-  MEMORY_FREE(cosine);
-  MEMORY_FREE(id);
-  return status;
-}
-
-static Status write_all_neighbours(Portrait *portrait, Pen *pen) {
-  const Atlas *atlas = portrait->desk->atlas;
-  const AtlasDictionary *own = &atlas->dictionaries[portrait->dictionary];
-  pen_key(pen, "nb");
-  pen_open(pen, "[");
-  TRY(write_neighbours(portrait, portrait->dictionary, own->columns[ATLAS_SELF_ID],
-                       own->columns[ATLAS_SELF_COSINE], pen));
-  for (int i = 0; i < atlas->pair_count; ++i) {
-    const AtlasPair *pair = &atlas->pairs[i];
-    if (pair->child == portrait->dictionary) {
-      TRY(write_neighbours(portrait, pair->parent, pair->columns[ATLAS_BEST_PARENT],
-                           pair->columns[ATLAS_BEST_PARENT_COSINE], pen));
-    } else if (pair->parent == portrait->dictionary) {
-      TRY(write_neighbours(portrait, pair->child, pair->columns[ATLAS_BEST_CHILD],
-                           pair->columns[ATLAS_BEST_CHILD_COSINE], pen));
-    }
-  }
-  pen_close(pen, "]");
-  return OK;
-}
-
 /* Values of the parent and the children on the strip that was read last: who takes over where. */
 static Status write_relatives(Portrait *portrait, Pen *pen) {
   const Atlas *atlas = portrait->desk->atlas;
@@ -289,6 +237,46 @@ static Status write_strip(Portrait *portrait, int64_t row, int64_t kind, Pen *pe
   TRY(write_relatives(portrait, pen));
   pen_close(pen, "}");
   return OK;
+}
+
+/* The strongest example of each child and the feature's own values there: does it fire wherever the
+ * child does? Kept here, so that a page of the parent loads no file of a child. */
+static Status write_child_strip(Portrait *portrait, const Child *child, int64_t *rows, Pen *pen) {
+  const AtlasDictionary *larger = &portrait->desk->atlas->dictionaries[portrait->larger];
+  const AtlasDictionary *own = &portrait->desk->atlas->dictionaries[portrait->dictionary];
+  TRY(shelf_read(larger->columns[ATLAS_TOP_ROW], child->id, 1, rows));
+  pen_open(pen, "{");
+  if (rows[0] >= 0) {
+    TRY(strip_read(&portrait->strip, portrait->desk->atlas, rows[0], portrait->desk->strip_side));
+    TRY(MEMORY_RESIZE(&portrait->values, portrait->strip.count, "values of a strip"));
+    strip_write(&portrait->strip, pen);
+    pen_key(pen, "v");
+    TRY(strip_values(&portrait->strip, larger, child->id, portrait->values, NULL));
+    strip_write_values(&portrait->strip, portrait->values, pen);
+    pen_key(pen, "pv");
+    TRY(strip_values(&portrait->strip, own, portrait->id, portrait->values, NULL));
+    strip_write_values(&portrait->strip, portrait->values, pen);
+  }
+  pen_close(pen, "}");
+  return OK;
+}
+
+static Status write_child_strips(Portrait *portrait, Pen *pen) {
+  if (portrait->child_count == 0) {
+    return OK;
+  }
+  const AtlasDictionary *larger = &portrait->desk->atlas->dictionaries[portrait->larger];
+  int64_t *rows = NULL;
+  TRY(MEMORY_NEW(&rows, shelf_shape(larger->columns[ATLAS_TOP_ROW], 1), "rows of examples"));
+  Status status = OK;
+  pen_key(pen, "ce");
+  pen_open(pen, "[");
+  for (int64_t i = 0; status == OK && i < shown_children(portrait); ++i) {
+    status = write_child_strip(portrait, &portrait->children[i], rows, pen);
+  }
+  pen_close(pen, "]");
+  MEMORY_FREE(rows);
+  return status;
 }
 
 /* Would this row show a text that is shown already? Then it adds nothing. */
@@ -415,11 +403,11 @@ static Status write_feature(Portrait *portrait, Pen *pen) {
   TRY(write_links(portrait, pen));
   TRY(write_children(portrait, pen));
   if (portrait->feature.state != ATLAS_DEAD) {
-    TRY(write_all_neighbours(portrait, pen));
     TRY(write_strengths(portrait, pen));
     TRY(write_end(portrait, "pt", 1, pen));
     TRY(write_end(portrait, "st", -1, pen));
     TRY(write_strips(portrait, pen));
+    TRY(write_child_strips(portrait, pen));
   }
   return pen_status(pen);
 }
@@ -454,27 +442,6 @@ static Status write_shard(Desk *desk, int64_t shard, void *context) {
   return status;
 }
 
-static int64_t shards_of(const AtlasDictionary *dictionary) {
-  return (dictionary->latents + DESK_FEATURES - 1) / DESK_FEATURES;
-}
-
 Status portrait_write(Desk *desk) {
-  const Atlas *atlas = desk->atlas;
-  Progress progress;
-  int64_t total = 0;
-  for (int i = 0; i < atlas->count; ++i) {
-    total += shards_of(&atlas->dictionaries[i]);
-  }
-  progress_open(&progress, atlas->team, "features", "shards", total);
-  desk->progress = &progress;
-  desk->done = 0;
-  Status status = OK;
-  for (int i = 0; status == OK && i < atlas->count; ++i) {
-    status = desk_deal(desk, shards_of(&atlas->dictionaries[i]), write_shard, &i);
-  }
-  desk->progress = NULL;
-  if (status == OK) {
-    progress_close(&progress, total);
-  }
-  return status;
+  return desk_deal_features(desk, "features", write_shard);
 }

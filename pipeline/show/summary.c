@@ -122,6 +122,25 @@ static void name_object(char *out, const char *kind, const char *first, const ch
   }
 }
 
+/* What cleave-evaluate measured, where it did. */
+static Status put_evaluation(const Summary *summary, Archive *file) {
+  static const char *const FIGURES[] = {"loss_plain",    "loss_itself",   "loss_mean",
+                                        "loss_zero",     "loss_rebuilt",  "recovered",
+                                        "recovered_low", "recovered_high"};
+  if (file == NULL) {
+    return OK;
+  }
+  pen_key(summary->pen, "evaluation");
+  pen_open(summary->pen, "{");
+  for (size_t i = 0; i < sizeof(FIGURES) / sizeof(FIGURES[0]); ++i) {
+    TRY(put_real(summary, file, "/", FIGURES[i]));
+  }
+  TRY(put_integer(summary, file, "/", "tokens"));
+  TRY(put_integer(summary, file, "/", "held_out"));
+  pen_close(summary->pen, "}");
+  return OK;
+}
+
 static Status put_dictionary(const Summary *summary, int index) {
   const Atlas *atlas = summary->atlas;
   const AtlasDictionary *own = &atlas->dictionaries[index];
@@ -133,6 +152,8 @@ static Status put_dictionary(const Summary *summary, int index) {
   pen_chars(summary->pen, own->name);
   pen_key(summary->pen, "control_of");
   pen_chars(summary->pen, own->control_of);
+  pen_key(summary->pen, "neuronpedia");
+  pen_chars(summary->pen, own->neuronpedia);
   put_count(summary, "latents", own->latents);
   put_count(summary, "level", own->level);
   put_count(summary, "intervals", shelf_shape(own->columns[ATLAS_INTERVAL_ROW], 1));
@@ -145,6 +166,7 @@ static Status put_dictionary(const Summary *summary, int index) {
   TRY(archive_get_real(own->codes, "/", "share_30", &share));
   put_count(summary, "too_little_text", share < ENOUGH_SHARE ? 1 : 0);
   TRY(put_real(summary, atlas->neighbours, object, "effective_dimension"));
+  TRY(put_evaluation(summary, own->evaluation));
   TRY(put_codes(summary, "states", own->columns[ATLAS_STATE], STATES));
   TRY(put_codes(summary, "parents", own->columns[ATLAS_PARENT_STATUS], PARENT_STATUSES));
   pen_close(summary->pen, "}");
@@ -204,6 +226,7 @@ static Status put_pair(const Summary *summary, const AtlasPair *pair) {
   put_count(summary, "parent", pair->parent);
   put_count(summary, "next", atlas_next_smaller(atlas, pair->child) == pair->parent ? 1 : 0);
   put_count(summary, "twin", strcmp(child->control_of, parent->name) == 0 ? 1 : 0);
+  put_count(summary, "novel", novel_is_asked(atlas, pair) ? 1 : 0);
   TRY(put_histogram(summary, object));
   TRY(put_medians(summary, object));
   TRY(put_links(summary, pair, object));

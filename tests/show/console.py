@@ -9,6 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
+
+MOST_BYTES = 5_000_000  # of files that one view may load
 
 
 class Browser:
@@ -123,9 +126,20 @@ const until = (what, found) => new Promise((done, fail) => {
 class Report:
     def __init__(self, browser, folder, pictures):
         self.browser, self.pictures = browser, pictures
-        self.facts = self.failed = 0
+        self.facts = self.failed = self.seen = 0
+        began = time.monotonic()
         browser.open("file://" + os.path.abspath(folder) + "/index.html")
         self.run('await ready("#");')
+        self.opened = time.monotonic() - began
+        self.check(f"opens in {self.opened:.2f} s with {self.loaded() / 1e6:.2f} MB", True)
+
+    def loaded(self):
+        """Bytes of the files that were asked for since the last call."""
+        asked = [event["params"]["request"]["url"] for event in self.browser.events[self.seen:]
+                 if event.get("method") == "Network.requestWillBeSent"]
+        self.seen = len(self.browser.events)
+        files = [urllib.parse.unquote(url[7:].partition("#")[0]) for url in asked if url.startswith("file://")]
+        return sum(os.stat(file).st_size for file in files if os.path.exists(file))
 
     def run(self, code):
         return self.browser.run(WAIT + code)
@@ -137,7 +151,10 @@ class Report:
 
     def view(self, name, address, selector, least=1):
         """A view holds what it should, and fits the window at both widths, light and dark."""
+        began = time.monotonic()
         self.run(f"await go({json.dumps(address)});")
+        took, size = time.monotonic() - began, self.loaded()
+        self.check(f"{name}: {size / 1e6:.2f} MB in {took:.2f} s", size <= MOST_BYTES)
         found = self.run(f"return all({json.dumps(selector)}).length;")
         self.check(f"{name}: {found} x {selector}", found >= least)
         self.check(f"{name} has no hole", not self.run(
@@ -241,6 +258,44 @@ def use_thresholds(report):
         """return all(".notice li").some(node => node.textContent.startsWith("other kind"));"""))
 
 
+def use_map(report, address):
+    report.view("map", address, ".map .point", 2)
+    report.run(f"await go({json.dumps(address)});")
+    report.check("rings stand at 1 - cosine", report.run("""
+      const nodes = [...d3.selectAll(".map .point").data()].filter(node => !node.isCentre);
+      const ratios = nodes.map(node => Math.hypot(node.x, node.y) / (1 - node.cosine));
+      return nodes.length > 0 && ratios.every(ratio => Math.abs(ratio / ratios[0] - 1) < 1e-6);"""))
+    count = report.run("return all('.map .point').length;")
+    report.run("""const point = all(".map .point")[1]; point.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
+      await until("selected", () => document.querySelector(".panel h2 .id").textContent === point.getAttribute("aria-label").split(" ")[0]);""")
+    report.check(f"each of {count} points opens by the keyboard", True)
+    left = report.run("""const box = all(".map-toggles input[type=checkbox]")[0]; box.click();
+      const count = all(".map .point").length; box.click(); return count;""")
+    report.check("a dictionary can be hidden", left < count and report.run("return all('.map .point').length;") == count)
+    said = report.run("""all(".map-toggles input[type=radio]")[1].click();
+      const text = document.querySelector("main").innerText; all(".map-toggles input[type=radio]")[0].click(); return text;""")
+    report.check("the web says that it is not metric", "not metric" in said)
+
+
+def use_groups(report):
+    pair = report.run("""const pair = cleave.run.pairs.find(one => one.novel);
+      return pair ? book.name(pair.child) + "/" + book.name(pair.parent) : "";""")
+    report.check("a level was compared with itself", pair != "")
+    report.view("new", f"#new/{pair}", "main .lead b", 3)
+    report.view("holes", f"#holes/{pair}", "h1")
+    if report.run("return all('.hole').length;"):
+        report.run("""all(".hole summary")[0].click(); await until("opened", () => all(".hole .same .strip").length > 0);""")
+        report.check("a hole shows what fills it, on the same tokens", True)
+
+
+def use_history(report, first, second):
+    """Back and forward of the browser, and a link that was kept."""
+    report.run(f"await go({json.dumps(first)}); await go({json.dumps(second)});")
+    for step, address in ((-1, first), (1, second)):
+        report.run(f"""delete document.documentElement.dataset.ready; history.go({step}); await ready({json.dumps(address)});""")
+    report.check("back and forward", report.run("return location.hash;") == second)
+
+
 def use_all(report):
     if not report.run("return cleave.run.families.whole;"):
         use_paged_table(report)
@@ -260,6 +315,9 @@ def use_all(report):
     report.view("statuses", report.run("return document.querySelector('.bars a').getAttribute('href');"), ".listing tbody tr")
     report.view("search", "#search/a", "h1")
     report.view("a dead or silent feature", f"#{levels[-1]}/{report.run('return book.levels().at(-1).latents - 1;')}", "h1")
+    use_map(report, f"#map/{levels[-1]}/9")
+    use_groups(report)
+    use_history(report, family, f"#{names[-1]}/9")
     use_thresholds(report)
     use_table(report)
     use_tree(report, family)
@@ -289,4 +347,5 @@ def main():
         browser.close()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

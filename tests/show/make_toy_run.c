@@ -33,7 +33,8 @@ static Status write_yaml(const char *folder) {
 }
 
 static Status write_paged(Team *team, const char *folder) {
-  const PageSettings settings = {.title = "paged", .strips = 4, .strip_side = 8, .table_most = 8};
+  const PageSettings settings = {
+      .title = "paged", .strips = 4, .strip_side = 8, .neighbours = 16, .table_most = 8};
   Stamp stamp;
   Atlas atlas;
   Names *names = NULL;

@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@
 #include "toy_team.h"
 #include "verdict.h"
 
-enum { PATH = 1500 };
+enum { PATH = 1500, NEIGHBOURS = 5 };
 
 static Team team;
 
@@ -30,8 +31,11 @@ static Stamp stamp_of(const char *words) {
 
 /* Write the report of the toy run with a team of its own. */
 static Status write_report(Team *writers, const char *name, PageTotals *totals) {
-  const PageSettings settings = {
-      .title = "</script><b>toy</b>", .strips = 4, .strip_side = 8, .table_most = 10};
+  const PageSettings settings = {.title = "</script><b>toy</b>",
+                                 .strips = 4,
+                                 .strip_side = 8,
+                                 .neighbours = NEIGHBOURS,
+                                 .table_most = 10};
   const Stamp stamp = stamp_of("test");
   char path[PATH];
   Atlas atlas;
@@ -165,7 +169,7 @@ static void test_shards_are_small_json_scripts(void) {
     Tally tally = {0};
     walk(path_of(path, "report"), "", check_shard, &tally);
     CU_ASSERT(tally.bytes == 16 + 64 + 64 + 256); /* every feature once */
-    CU_ASSERT(tally.most == 64);                  /* never more in one file */
+    CU_ASSERT(tally.most == 32);                  /* never more in one file */
   }
   team_barrier(&team);
 }
@@ -269,6 +273,84 @@ static void test_tables_too_large_to_load_come_sorted(void) {
   team_barrier(&team);
 }
 
+/* Neighbours: by descending cosine, never more than were asked for. */
+static void check_near(const char *root, const char *name, void *context) {
+  Tally *tally = context;
+  if (strncmp(name, "data/near/", 10) != 0) {
+    return;
+  }
+  json_t *features = parse_shard(root, name);
+  tally->files += (int64_t)json_array_size(features);
+  for (size_t f = 0; f < json_array_size(features); ++f) {
+    const json_t *lists = json_array_get(features, f);
+    for (size_t i = 0; i < json_array_size(lists); ++i) {
+      const json_t *found = json_object_get(json_array_get(lists, i), "v");
+      double before = 1;
+      CU_ASSERT(json_array_size(found) > 0 && json_array_size(found) <= NEIGHBOURS);
+      for (size_t n = 0; n < json_array_size(found); ++n) {
+        const double cosine = json_number_value(json_array_get(json_array_get(found, n), 1));
+        CU_ASSERT(cosine <= before);
+        before = cosine;
+      }
+      ++tally->most;
+    }
+  }
+  json_decref(features);
+}
+
+/* Groups: two and more features without a parent, most mass first; each feature in one. */
+static void check_novel(const json_t *novel) {
+  const json_t *groups = json_object_get(novel, "v");
+  double before = INFINITY;
+  int64_t grouped = 0;
+  bool is_seen[256] = {false};
+  CU_ASSERT(json_array_size(groups) == (size_t)number_in(novel, "groups"));
+  for (size_t g = 0; g < json_array_size(groups); ++g) {
+    const json_t *group = json_array_get(groups, g), *members = json_object_get(group, "v");
+    const double mass = json_number_value(json_object_get(group, "m"));
+    const int64_t size = number_in(group, "n");
+    CU_ASSERT(size >= 2 && mass <= before);
+    CU_ASSERT((int64_t)json_array_size(members) == (size < 12 ? size : 12));
+    for (size_t i = 0; i < json_array_size(members); ++i) {
+      const json_t *member = json_array_get(members, i);
+      const json_int_t id = json_integer_value(json_array_get(member, 0));
+      const json_int_t status = json_integer_value(json_array_get(member, 3));
+      CU_ASSERT(status == CHILD_NOVEL || status == CHILD_UNMATCHED);
+      CU_ASSERT(id >= 0 && id < 256 && !is_seen[id]);
+      is_seen[id & 255] = true;
+    }
+    before = mass;
+    grouped += size;
+  }
+  CU_ASSERT(grouped == number_in(novel, "grouped") && grouped <= number_in(novel, "features"));
+}
+
+static void check_novel_file(const char *root, const char *name, void *context) {
+  Tally *tally = context;
+  if (strncmp(name, "data/novel/", 11) == 0) {
+    json_t *novel = parse_shard(root, name);
+    check_novel(novel);
+    tally->most += number_in(novel, "groups");
+    ++tally->files;
+    json_decref(novel);
+  }
+}
+
+static void test_neighbours_and_groups_of_new_features_are_there(void) {
+  PageTotals totals;
+  char path[PATH];
+  write_toy(TOY_TREES);
+  CU_ASSERT(write_report(&team, "report", &totals) == OK);
+  if (team.rank == 0) {
+    Tally tally = {0}, novel = {0};
+    walk(path_of(path, "report"), "", check_near, &tally);
+    CU_ASSERT(tally.files == 16 + 64 + 64 + 256 && tally.most > 256);
+    walk(path, "", check_novel_file, &novel);
+    CU_ASSERT(novel.files == 2 && novel.most > 0); /* 64 and 256 against the next smaller one */
+  }
+  team_barrier(&team);
+}
+
 static void test_a_report_is_replaced_as_a_whole(void) {
   PageTotals totals;
   char path[PATH], extra[PATH];
@@ -311,6 +393,8 @@ static const CheckFact FACTS[] = {
     {"shards are small JSON scripts", test_shards_are_small_json_scripts},
     {"a table too large to load comes sorted by each column",
      test_tables_too_large_to_load_come_sorted},
+    {"neighbours and groups of new features are there",
+     test_neighbours_and_groups_of_new_features_are_there},
     {"a report is replaced as a whole", test_a_report_is_replaced_as_a_whole},
     {"large trees are cut to 200 leaves, the rest is counted",
      test_large_trees_are_cut_to_200_leaves},

@@ -37,7 +37,7 @@ typedef struct ToyLevel {
   uint32_t self[TOY_MOST * NEIGHBOURS], root[TOY_MOST];
   float self_cosine[TOY_MOST * NEIGHBOURS];
   int64_t forest_children[TOY_MOST];
-  double coverage[TOY_MOST];
+  double coverage[TOY_MOST], hole_share[TOY_MOST];
 } ToyLevel;
 
 typedef struct ToyFamily {
@@ -105,7 +105,8 @@ static ChildStatus status_of(int state, bool has_topic, double luck) {
   }
   if (has_topic) {
     return luck < 0.08   ? CHILD_KEPT
-           : luck < 0.86 ? CHILD_SPLIT
+           : luck < 0.80 ? CHILD_SPLIT
+           : luck < 0.86 ? CHILD_ABSORBED
            : luck < 0.94 ? CHILD_SPLIT_OPEN
                          : CHILD_AMBIGUOUS;
   }
@@ -203,6 +204,9 @@ static void fill_forest(ToyLinks *links, int depth) {
     level->root[f] = above->root[parent];
     ++above->forest_children[parent];
     above->coverage[parent] = 0.5 + 0.4 * dice("coverage", pair->parent, parent);
+    if (pair->status[f] == CHILD_ABSORBED) {
+      above->hole_share[parent] = 0.1;
+    }
   }
 }
 
@@ -249,7 +253,7 @@ static char *name_of(char *out, const char *kind, const char *first, const char 
   return out;
 }
 
-enum { LEVEL_ITEMS = 3, PAIR_ITEMS = 8, FOREST_ITEMS = 7, VERDICT_ITEMS = 19, FAMILY_ITEMS = 6 };
+enum { LEVEL_ITEMS = 3, PAIR_ITEMS = 8, FOREST_ITEMS = 8, VERDICT_ITEMS = 19, FAMILY_ITEMS = 6 };
 enum { NEIGHBOUR_ITEMS = TOY_DICTIONARIES * LEVEL_ITEMS + PAIRS * PAIR_ITEMS };
 enum { FAMILIES_ITEMS = 3 * FOREST_ITEMS + PAIRS * VERDICT_ITEMS + FAMILY_ITEMS + 3 };
 
@@ -362,6 +366,7 @@ static void list_families(Sheet *sheet, const ToyLinks *links) {
          level->forest_children);
     list(sheet, "dictionary", name, "", "flags", ARCHIVE_U8, n, 0, level->flags);
     list(sheet, "dictionary", name, "", "coverage", ARCHIVE_F64, n, 0, level->coverage);
+    list(sheet, "dictionary", name, "", "hole_share", ARCHIVE_F64, n, 0, level->hole_share);
   }
   list(sheet, "sweep", "threshold", "", "", ARCHIVE_F64, VERDICT_STEPS, 0, links->threshold);
   list(sheet, "sweep", "families", "", "", ARCHIVE_I64, VERDICT_STEPS, 0, links->grown);

@@ -100,12 +100,24 @@ const shardOf = {
     const shard = Math.floor(id / cleave.run.shard.families);
     return `family/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
   },
+  near: (dictionary, id) => {
+    const shard = Math.floor(id / cleave.run.shard.features);
+    return `near/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
+  },
   families: page => `families/${Math.floor(page / cleave.run.shard.folder)}/${page}`,
 };
 
 const fetchFeature = async (dictionary, id) => {
   const all = await cleave.load(shardOf.feature(dictionary, id));
   return all[id % cleave.run.shard.features];
+};
+
+// Its nearest features: a list for each dictionary that was compared with its own, [id, cosine, label, status, parent].
+const fetchNear = async (dictionary, id) => {
+  const all = await cleave.load(shardOf.near(dictionary, id));
+  return all[id % cleave.run.shard.features].map(({ d, v }) => ({ dictionary: d,
+    features: v.map(([number, cosine, label, status, parent]) => ({ id: number, cosine, label,
+      status: status < 0 ? "" : book.child(status), parent })) }));
 };
 
 // The tree of a root and its figures, or null.

@@ -78,12 +78,27 @@ const card = (() => {
         `and ${format.count(feature.fc - feature.ch.length)} more of less activation`) : null);
   };
 
-  const neighbours = (dictionary, feature) => (feature.nb || []).filter(one => one.v.length > 0)
-    .map(one => h("section", {},
-    h("h3", {}, one.d === dictionary ? "Nearest in its own dictionary" : `Nearest in ${book.name(one.d)}`),
-    h("ul", { class: "lines" }, one.v.map(([id, cosine, label]) => h("li", {},
-      h("a", { href: "#" + book.id(one.d, id) }, h("span", { class: "id" }, book.id(one.d, id)), el.label(label)),
-      h("span", { class: "line-end" }, h("span", { class: "number" }, format.short(cosine))))))));
+  const NEAREST = 8; // of each dictionary; the map has more
+
+  const neighbours = (dictionary, id, lists) => {
+    const found = lists.filter(list => list.features.length > 0);
+    if (found.length === 0) return null;
+    return [h("p", {}, h("a", { class: "map-link", href: "#map/" + book.id(dictionary, id) }, "Map of its neighbourhood")),
+      found.map(list => h("section", {},
+        h("h3", {}, list.dictionary === dictionary ? "Nearest in its own dictionary"
+          : `Nearest in ${book.name(list.dictionary)}`),
+        h("ul", { class: "lines" }, list.features.slice(0, NEAREST).map(one => h("li", {},
+          h("a", { href: "#" + book.id(list.dictionary, one.id) }, h("span", { class: "id" },
+            book.id(list.dictionary, one.id)), el.label(one.label)),
+          h("span", { class: "line-end" }, h("span", { class: "number" }, format.short(one.cosine))))))))];
+  };
+
+  // Its page at Neuronpedia, where the run says what the dictionary is called there.
+  const elsewhere = (dictionary, id) => {
+    const name = book.dictionary(dictionary).neuronpedia;
+    return name ? h("p", {}, h("a", { href: `https://www.neuronpedia.org/${name}/${id}`, rel: "noreferrer" },
+      "Its page at Neuronpedia"), h("span", { class: "quiet" }, " (network)")) : null;
+  };
 
   const otherLinks = (dictionary, feature) => {
     const below = tree.linkBelow(dictionary, feature);
@@ -122,10 +137,15 @@ const card = (() => {
         el.label(label)));
   };
 
-  const show = async (main, dictionary, id) => {
+  const checkId = (dictionary, id) => {
     const own = book.dictionary(dictionary);
     if (id >= own.latents) throw new Error(`${own.name} has features 0 to ${format.count(own.latents - 1)}; there is no ${id}.`);
-    const feature = await fetchFeature(dictionary, id);
+  };
+
+  const show = async (main, dictionary, id) => {
+    checkId(dictionary, id);
+    const own = book.dictionary(dictionary);
+    const [feature, near] = await Promise.all([fetchFeature(dictionary, id), fetchNear(dictionary, id)]);
     fill(main, familyLine(dictionary, feature),
       h("h1", {}, h("span", { class: "id" }, book.id(dictionary, id)), " ", el.label(feature.n),
         !Array.isArray(feature.n) && feature.n ? h("span", { class: "tag" }, "automatic") : null),
@@ -137,8 +157,8 @@ const card = (() => {
         h("aside", {}, facts(feature), h("p", {}, el.flags(feature.g)), histogram(feature),
           tokens("Makes likelier", "tokens whose logits its direction raises most, through the final norm and the output head", feature.pt),
           tokens("Makes less likely", "tokens whose logits its direction lowers most", feature.st), childList(dictionary, feature),
-          otherLinks(dictionary, feature), neighbours(dictionary, feature))));
+          otherLinks(dictionary, feature), neighbours(dictionary, id, near), elsewhere(dictionary, id))));
   };
 
-  return { show, lines };
+  return { show, lines, checkId };
 })();

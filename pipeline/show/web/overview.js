@@ -78,6 +78,27 @@ const overview = (() => {
         h("td", {}, meter(one.share_30, 1, format.percent(one.share_30))),
         h("td", {}, format.real(one.effective_dimension, 0))))))));
 
+  // What the model still knows with a dictionary's reconstruction in its residual stream.
+  const evaluations = run => {
+    const found = run.dictionaries.filter(one => one.evaluation);
+    if (found.length === 0) return null;
+    const first = found[0].evaluation;
+    return h("section", {}, h("h2", {}, "What passes through each dictionary"),
+      h("p", { class: "quiet" }, `Cross-entropy of the model on ${format.count(first.tokens)} ` +
+        `${first.held_out ? "held-out " : ""}tokens with the residual stream replaced, in nats a token. The model as it is: ` +
+        `${format.real(first.loss_plain)}; the stream replaced by its mean: ${format.real(first.loss_mean)}, by zero: ` +
+        `${format.real(first.loss_zero)}.`),
+      h("div", { class: "scroll" }, h("table", { class: "figures" },
+        h("thead", {}, h("tr", {}, [["", ""], ["reconstruction", "cross-entropy with the dictionary's reconstruction, nats a token"],
+          ["more than the model", "nats a token"], ["recovered", "(zero − reconstruction) / (zero − model)"],
+          ["95 % interval", "contexts as units"]].map(([name, title]) => h("th", { scope: "col", title }, name)))),
+        h("tbody", {}, found.map(({ name, evaluation }) => h("tr", {}, h("th", { scope: "row" }, name),
+          h("td", {}, format.real(evaluation.loss_rebuilt)),
+          h("td", {}, format.real(evaluation.loss_rebuilt - evaluation.loss_plain)),
+          h("td", {}, meter(evaluation.recovered, 1, format.percent(evaluation.recovered, 1))),
+          h("td", { class: "quiet" }, `${format.percent(evaluation.recovered_low, 1)} – ${format.percent(evaluation.recovered_high, 1)}`)))))));
+  };
+
   const histogram = pair => {
     const width = 520, height = 150, margin = { left: 8, right: 8, top: 10, bottom: 22 };
     const x = d3.scaleLinear([0, 1], [margin.left, width - margin.right]);
@@ -140,6 +161,14 @@ const overview = (() => {
     return pair.next ? "next size" : "size skipped";
   };
 
+  const furtherViews = pair => {
+    const absorbed = pair.counts[cleave.run.child_statuses.indexOf("absorbed")];
+    const names = `${book.name(pair.child)}/${book.name(pair.parent)}`;
+    const links = [pair.novel ? h("a", { href: "#new/" + names }, "Groups of new features") : null,
+      absorbed > 0 ? h("a", { href: "#holes/" + names }, "Holes and what fills them") : null].filter(Boolean);
+    return links.length === 0 ? null : h("p", { class: "further" }, links);
+  };
+
   const pairCard = pair => h("article", { class: "card" },
     h("h3", {}, book.name(pair.child), h("span", { class: "quiet" }, " → "), book.name(pair.parent), " ",
       h("span", { class: "quiet small" }, pairName(pair))),
@@ -148,6 +177,7 @@ const overview = (() => {
     h("p", { class: "quiet small" }, "Best cosine of each alive feature with a feature of ", book.name(pair.parent)),
     histogram(pair),
     statusBars(pair),
+    furtherViews(pair),
     h("dl", { class: "facts" }, [
       ["≥ .40 / .50 / .70", [pair.share_40, pair.share_50, pair.share_70].map(v => format.percent(v)).join(" / "),
         "share of the alive features with such a best cosine"],
@@ -230,7 +260,7 @@ const overview = (() => {
   const show = async main => {
     const run = cleave.run;
     fill(main, h("h1", {}, run.title), source(run), notices(run), tiles(run), h("div", { id: "largest" }),
-      dictionaries(run), pairs(run), calibration.panel(run), parents(run), replication(run), glossary(), provenance(run));
+      dictionaries(run), evaluations(run), pairs(run), calibration.panel(run), parents(run), replication(run), glossary(), provenance(run));
     main.querySelector("#largest").replaceWith(await largest());
   };
 

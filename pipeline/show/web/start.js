@@ -20,9 +20,15 @@
     if (parts.length === 1 && parts[0] === "families") return ["families", "Families", families.show(main)];
     if (parts.length === 3 && parts[0] === "family" && book.find(parts[1]) >= 0 && isId(parts[2]))
       return ["families", "Family " + parts.slice(1).join("/"), tree.show(main, book.find(parts[1]), Number(parts[2]))];
+    if (parts.length === 3 && parts[0] === "map" && book.find(parts[1]) >= 0 && isId(parts[2]))
+      return ["", "Map of " + parts.slice(1).join("/"), map.show(main, book.find(parts[1]), Number(parts[2]))];
+    const pair = cleave.run.pairs.findIndex(one => book.name(one.child) === parts[1]
+      && book.name(one.parent) === parts[2]);
+    if (parts.length === 3 && parts[0] === "new" && pair >= 0 && cleave.run.pairs[pair].novel)
+      return ["overview", "New in " + parts[1], groups.showNovel(main, pair)];
+    if (parts.length === 3 && parts[0] === "holes" && pair >= 0)
+      return ["overview", "Holes " + parts.slice(1).join(" "), groups.showHoles(main, pair)];
     if (parts.length === 4 && parts[0] === "status") {
-      const pair = cleave.run.pairs.findIndex(one => book.name(one.child) === parts[1]
-        && book.name(one.parent) === parts[2]);
       if (pair >= 0) return ["overview", parts.slice(1).join(" "), families.showStatus(main, pair, parts[3])];
     }
     if (parts.length >= 2 && parts[0] === "search") return ["", "Search", finder.show(main, parts.slice(1).join("/"))];

@@ -148,20 +148,14 @@ const tree = (() => {
     });
   };
 
-  // Each child's strongest example with the parent on the same tokens: does the parent fire wherever the child does?
-  const childrenStrips = async (dictionary, feature) => {
-    const larger = book.ofLevel(book.dictionary(dictionary).level + 1);
-    const children = await Promise.all(feature.ch.map(child => fetchFeature(larger, child[0])));
-    return children.map(child => {
-      const strip = (child.e || []).find(one => one.k === 0);
-      if (!strip) return null;
-      const parentHolds = linkBelow(larger, child);
-      return h("li", {}, strips.same(strip, [
-        { head: headOf(larger, child.i, child.n, "child"), pairs: strip.v, maximum: child.x },
-        { head: headOf(dictionary, feature.i, feature.n, "parent"), pairs: parentHolds && strip.pv || [],
-          maximum: feature.x }]));
-    });
-  };
+  // A child's strongest example and its parent on the same tokens: does the parent fire wherever the child does?
+  const childStrip = (dictionary, feature, child, strip) => h("li", {}, strips.same(strip, [
+    { head: headOf(book.ofLevel(book.dictionary(dictionary).level + 1), child.id, child.label, "child"), pairs: strip.v,
+      maximum: child.maximum },
+    { head: headOf(dictionary, feature.i, feature.n, "parent"), pairs: strip.pv, maximum: feature.x }]));
+
+  const childrenStrips = (dictionary, feature) => feature.ch.map(([id, label, , , , , maximum], i) =>
+    feature.ce[i].t ? childStrip(dictionary, feature, { id, label, maximum }, feature.ce[i]) : null);
 
   // The link to the next smaller level (a twin: to that of its level).
   const linkBelow = (dictionary, feature) => {
@@ -191,7 +185,7 @@ const tree = (() => {
     refresh();
     if (feature.ch) {
       more.append(h("h3", {}, "Each child's strongest example, and the parent there"),
-        h("ol", { class: "same-list" }, await childrenStrips(dictionary, feature)));
+        h("ol", { class: "same-list" }, childrenStrips(dictionary, feature)));
       strips.centre(more);
     }
   };
@@ -239,5 +233,5 @@ const tree = (() => {
     location.replace(isElsewhere ? `#family/${book.id(feature.r[0], feature.r[1])}` : `#${book.id(dictionary, id)}`);
   };
 
-  return { show, sameTokens, linkBelow };
+  return { show, sameTokens, childStrip, linkBelow };
 })();
