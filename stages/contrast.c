@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "contrast_fire.h"
 #include "evidence.h"
 #include "exchange.h"
+#include "glyph.h"
+#include "labelled_fire.h"
 #include "memory.h"
 #include "names.h"
 #include "run_atlas.h"
@@ -33,12 +34,14 @@ typedef struct Contrast {
   Names *names;
   Workbench bench;
   WorkbenchDictionary own;
-  ContrastCorpus corpus;
-  ContrastFirings firings;
+  LabelledTexts corpus;
+  LabelledFirings firings;
   ContrastTexts texts;
   uint32_t positive, negative;
   bool is_halved, is_all;
+  int64_t columns; /* of a line */
   int64_t top;
+  int64_t latent; /* -1: not one feature but a ranking */
   Standing *standings; /* [count] of all ranks, best first */
   int64_t count;
   Text out;
@@ -52,11 +55,11 @@ static Status parse_sides(Contrast *contrast) {
   const uint32_t all = ((uint32_t)1 << contrast->corpus.sets) - 1;
   contrast->positive = 1;
   if (positive != NULL) {
-    TRY(contrast_corpus_sets(&contrast->corpus, "--for", positive, &contrast->positive));
+    TRY(labelled_sets(&contrast->corpus, "--for", positive, &contrast->positive));
   }
   contrast->negative = all & ~contrast->positive;
   if (negative != NULL) {
-    TRY(contrast_corpus_sets(&contrast->corpus, "--against", negative, &contrast->negative));
+    TRY(labelled_sets(&contrast->corpus, "--against", negative, &contrast->negative));
   }
   if ((contrast->positive & contrast->negative) != 0) {
     return RAISE(ERR_USAGE, "--for and --against: a set cannot stand on both sides");
@@ -71,7 +74,7 @@ static Status read_texts(Contrast *contrast) {
   }
   contrast->top = TOP;
   TRY(stage_integer(contrast->stage, "--top", 1, TOP_MOST, &contrast->top));
-  TRY(contrast_corpus_open(&contrast->corpus, &contrast->bench, sets));
+  TRY(labelled_open(&contrast->corpus, &contrast->bench, sets));
   contrast->is_all = stage_flag(contrast->stage, "--all") != NULL;
   contrast->texts =
       (ContrastTexts){contrast->corpus.texts, contrast->corpus.set, contrast->corpus.half};
@@ -97,7 +100,7 @@ static double rank_of(const Contrast *contrast, ContrastEntry *entries, int64_t 
 }
 
 static void judge(const Contrast *contrast, int64_t own, Standing *out) {
-  const ContrastFirings *firings = &contrast->firings;
+  const LabelledFirings *firings = &contrast->firings;
   ContrastEntry *entries = firings->entries + firings->start[own];
   const int64_t count = firings->start[own + 1] - firings->start[own];
   const int chosen = contrast->is_halved ? 0 : CONTRAST_BOTH;
@@ -164,7 +167,7 @@ static void decide_halves(Contrast *contrast) {
 
 static Status write_sets(Contrast *contrast) {
   Text *out = &contrast->out;
-  const ContrastCorpus *corpus = &contrast->corpus;
+  const LabelledTexts *corpus = &contrast->corpus;
   for (int set = 0; set < corpus->sets; ++set) {
     const uint32_t bit = (uint32_t)1 << set;
     const char *side = (contrast->positive & bit) != 0   ? "for"
@@ -188,7 +191,8 @@ static Status write_heading(Contrast *contrast) {
                       : "too few texts for two halves: what is best by chance looks good here\n"));
   return text_printf(
       &contrast->out,
-      " chosen  area  95 %%           fires for  against  mean for  against  feature\n");
+      "                              fires, %%   mean strength\n"
+      " chosen area  95 %%          for against     for against  feature\n");
 }
 
 static Status write_standing(Contrast *contrast, const Standing *standing) {
@@ -197,13 +201,20 @@ static Status write_standing(Contrast *contrast, const Standing *standing) {
   for (int side = 0; side < 2; ++side) {
     rate[side] = 100.0 * (double)score->fired[side] / (double)score->texts[side];
   }
-  TRY(text_printf(
-      &contrast->out, "  %.3f  %.3f %.3f to %.3f  %7.1f %%  %5.1f %%  %8.3g %8.3g  %s/%lld  ",
-      standing->rank, score->area, score->low, score->high, rate[0], rate[1], score->mean[0],
-      score->mean[1], contrast->atlas.dictionaries[contrast->own.index].name,
-      (long long)standing->latent));
-  TRY(names_of(contrast->names, &contrast->atlas, (int)contrast->own.index, standing->latent,
-               &contrast->out, NULL));
+  Text line = {0};
+  Status status = text_printf(
+      &line, "  %.3f %.3f %.3f-%.3f %5.1f %7.1f %7.3g %7.3g  %s/%lld ", standing->rank, score->area,
+      score->low, score->high, rate[0], rate[1], score->mean[0], score->mean[1],
+      contrast->atlas.dictionaries[contrast->own.index].name, (long long)standing->latent);
+  if (status == OK) {
+    status = names_of(contrast->names, &contrast->atlas, (int)contrast->own.index, standing->latent,
+                      &line, NULL);
+  }
+  if (status == OK) {
+    status = glyph_append_cut(&contrast->out, text_chars(&line), line.length, contrast->columns);
+  }
+  text_clear(&line);
+  TRY(status);
   return text_append(&contrast->out, "\n", 1);
 }
 
@@ -217,20 +228,9 @@ static Status write_ranking(Contrast *contrast) {
 
 /* One feature, by strength. */
 
-static Status parse_feature(const Contrast *contrast, int64_t *latent) {
-  const char *text = stage_flag(contrast->stage, "--feature");
-  const AtlasDictionary *own = &contrast->atlas.dictionaries[contrast->own.index];
-  char *end = NULL;
-  *latent = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : -1;
-  return *latent >= 0 && *end == '\0' && *latent < own->latents
-             ? OK
-             : RAISE(ERR_USAGE, "--feature %s: expected a number from 0 to %lld, in dictionary %s",
-                     text, (long long)own->latents - 1, own->name);
-}
-
 /* Where a feature of this rank fires; nothing of other ranks' features. */
 static const ContrastEntry *entries_of(const Contrast *contrast, int64_t latent, int64_t *count) {
-  const ContrastFirings *firings = &contrast->firings;
+  const LabelledFirings *firings = &contrast->firings;
   const int64_t own = latent - firings->own.first;
   const bool is_mine = latent >= firings->own.first && latent < firings->own.past;
   *count = is_mine ? firings->start[own + 1] - firings->start[own] : 0;
@@ -293,8 +293,8 @@ static Status write_intervals(Contrast *contrast, double maximum,
 
 static Status show_feature(Contrast *contrast) {
   AtlasFeature feature;
-  int64_t latent = 0, counts[INTERVALS + 1][2];
-  TRY_ALL(contrast->team, parse_feature(contrast, &latent));
+  const int64_t latent = contrast->latent;
+  int64_t counts[INTERVALS + 1][2];
   TRY_ALL(contrast->team,
           atlas_feature(&contrast->atlas, (int)contrast->own.index, latent, &feature));
   int64_t count;
@@ -321,29 +321,33 @@ static Status work(Contrast *contrast) {
   enum { ROWS = 256 };
   TRY(run_atlas_open(contrast->stage, false, &contrast->atlas));
   TRY(names_open(&contrast->names, &contrast->atlas, contrast->stage->settings.report.labels));
-  TRY_ALL(contrast->team, run_atlas_dictionary(contrast->stage, &contrast->atlas, &index));
+  TRY_ALL(contrast->team,
+          contrast->latent >= 0
+              ? run_atlas_feature(contrast->stage, &contrast->atlas, &index, &contrast->latent)
+              : run_atlas_dictionary(contrast->stage, &contrast->atlas, &index));
   TRY(workbench_open(&contrast->bench, contrast->stage));
   TRY_ALL(contrast->team, read_texts(contrast));
   TRY(workbench_load(&contrast->bench, false, contrast->corpus.longest));
   TRY(workbench_dictionary_open(&contrast->own, &contrast->bench, index));
   TRY(workbench_dictionary_load(&contrast->own, &contrast->bench, ROWS));
-  TRY(contrast_firings_open(&contrast->firings, &contrast->bench, &contrast->own,
+  TRY(labelled_firings_open(&contrast->firings, &contrast->bench, &contrast->own,
                             &contrast->corpus));
   decide_halves(contrast);
-  if (stage_flag(contrast->stage, "--feature") != NULL) {
+  if (contrast->latent >= 0) {
     TRY(show_feature(contrast));
   } else {
     TRY(rank_features(contrast));
     TRY_ALL(contrast->team, write_ranking(contrast));
   }
-  return stage_print(contrast->stage, &contrast->out);
+  return stage_answer(contrast->stage, &contrast->out);
 }
 
 static Status run(Stage *stage) {
-  Contrast contrast = {.stage = stage, .team = &stage->team};
+  const bool is_one = stage_flag(stage, "--feature") != NULL;
+  Contrast contrast = {.stage = stage, .team = &stage->team, .latent = is_one ? 0 : -1, .columns = stage_columns()};
   const Status status = work(&contrast);
-  contrast_firings_close(&contrast.firings);
-  contrast_corpus_close(&contrast.corpus);
+  labelled_firings_close(&contrast.firings);
+  labelled_close(&contrast.corpus);
   workbench_dictionary_close(&contrast.own);
   workbench_close(&contrast.bench);
   MEMORY_FREE(contrast.standings);
@@ -363,13 +367,14 @@ int main(int argc, char **argv) {
       {"--all", NULL, "a feature must mark every one of the sets --for, not their mixture"},
       {"--dictionary", "NAME", "the largest level when not given"},
       {"--top", "N", "features shown (default 20)"},
-      {"--feature", "ID", "instead: this feature's sensitivity and specificity by strength"},
+      {"--out", "FILE", "the answer goes there"},
+      {"--feature", "NAME/ID", "instead: this feature's sensitivity and specificity by strength"},
       {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "contrast",
       .purpose = "features that tell sets of texts apart",
       .reads = "model, labelled texts, activations.h5, dictionaries/*.h5, codes/*.h5",
-      .writes = "nothing",
+      .writes = "nothing, or the file of --out",
       .next = "",
       .sections = SECTIONS,
       .flags = FLAGS,

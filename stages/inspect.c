@@ -2,10 +2,8 @@
 
 #include "inspect.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "atlas.h"
@@ -14,19 +12,7 @@
 #include "run_atlas.h"
 #include "search.h"
 
-enum { COLUMNS_PLAIN = 100, COLUMNS_LEAST = 40, TOP = 20, TOP_TEXT = 10, TOP_MOST = 1000000 };
-
-/* Width of the terminal; COLUMNS, which some shells export, wins. */
-static int64_t columns_of_terminal(void) {
-  struct winsize size = {0};
-  const char *given = getenv("COLUMNS");
-  int64_t columns = given != NULL ? strtol(given, NULL, 10) : 0;
-  if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
-    columns = size.ws_col;
-  }
-  columns = columns <= 0 ? COLUMNS_PLAIN : columns;
-  return columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
-}
+enum { TOP = 20, TOP_TEXT = 10, TOP_MOST = 1000000 };
 
 /* mpirun gives every program a terminal of its own as standard output, whatever its own output is:
  * under mpirun nothing is known, and marks are plain. */
@@ -40,35 +26,13 @@ static StripStyle style_of_terminal(const Stage *stage) {
   return is_plain ? STRIP_PLAIN : STRIP_COLOUR;
 }
 
-/* NAME/ID of a feature of this run. */
-static Status parse_feature(const Atlas *atlas, const char *text, int *dictionary, int64_t *id) {
-  const char *slash = strrchr(text, '/');
-  char *end = NULL, *name = NULL;
-  if (slash == NULL || slash[1] < '0' || slash[1] > '9') {
-    return RAISE(ERR_USAGE, "--feature %s: expected NAME/NUMBER, as 8k/312", text);
-  }
-  *id = strtoll(slash + 1, &end, 10);
-  TRY(memory_copy_text(&name, text));
-  name[slash - text] = '\0';
-  *dictionary = atlas_find(atlas, name);
-  MEMORY_FREE(name);
-  if (*end != '\0' || *dictionary < 0) {
-    return RAISE(ERR_USAGE, "--feature %s: run.yaml declares no such dictionary", text);
-  }
-  if (*id >= atlas->dictionaries[*dictionary].latents) {
-    return RAISE(ERR_USAGE, "--feature %s: the dictionary has features 0 to %lld", text,
-                 (long long)atlas->dictionaries[*dictionary].latents - 1);
-  }
-  return OK;
-}
-
 static Status show_feature(Stage *stage, DossierView *view, Text *out) {
   int dictionary = 0;
   int64_t id = 0;
   view->examples = TOP;
   TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &view->examples));
   TRY_ALL(&stage->team,
-          parse_feature(view->atlas, stage_flag(stage, "--feature"), &dictionary, &id));
+          run_atlas_feature(stage, view->atlas, &dictionary, &id));
   TRY_ALL(&stage->team, stage->team.rank == 0 ? dossier_write(view, dictionary, id, out) : OK);
   return OK;
 }
@@ -79,6 +43,14 @@ static Status show_text(Stage *stage, DossierView *view, Text *out) {
   TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &most));
   TRY_ALL(&stage->team, run_atlas_dictionary(stage, view->atlas, &dictionary));
   return inspect_text(stage, view, dictionary, stage_flag(stage, "--text"), most, out);
+}
+
+static Status show_batch(Stage *stage, const DossierView *view, Text *out) {
+  int dictionary = 0;
+  int64_t most = TOP_TEXT;
+  TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &most));
+  TRY_ALL(&stage->team, run_atlas_dictionary(stage, view->atlas, &dictionary));
+  return inspect_batch(stage, view, dictionary, stage_flag(stage, "--batch"), most, out);
 }
 
 static Status write_hit(const DossierView *view, const SearchHit *hit, Text *line, Text *out) {
@@ -129,7 +101,7 @@ static Status show_search(Stage *stage, const DossierView *view, Text *out) {
 }
 
 static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
-  const int64_t columns = columns_of_terminal();
+  const int64_t columns = stage_columns();
   DossierView view = {.atlas = atlas,
                       .names = names,
                       .style = style_of_terminal(stage),
@@ -138,8 +110,9 @@ static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
   Text out = {0};
   Status status = stage_flag(stage, "--feature") != NULL  ? show_feature(stage, &view, &out)
                   : stage_flag(stage, "--search") != NULL ? show_search(stage, &view, &out)
+                  : stage_flag(stage, "--batch") != NULL  ? show_batch(stage, &view, &out)
                                                           : show_text(stage, &view, &out);
-  status = status == OK ? stage_print(stage, &out) : status;
+  status = status == OK ? stage_answer(stage, &out) : status;
   text_clear(&out);
   return status;
 }
@@ -148,11 +121,13 @@ static Status run(Stage *stage) {
   Atlas atlas;
   Names *names = NULL;
   const int asked = (stage_flag(stage, "--feature") != NULL) +
-                    (stage_flag(stage, "--text") != NULL) + (stage_flag(stage, "--search") != NULL);
+                    (stage_flag(stage, "--text") != NULL) +
+                    (stage_flag(stage, "--search") != NULL) +
+                    (stage_flag(stage, "--batch") != NULL);
   TRY_ALL(&stage->team, asked == 1 ? OK
                                    : RAISE(ERR_USAGE,
                                            "say what to show: --feature NAME/NUMBER, "
-                                           "--text \"...\" or --search WORD"));
+                                           "--text \"...\", --batch FILE or --search WORD"));
   TRY(run_atlas_open(stage, false, &atlas));
   Status status = names_open(&names, &atlas, stage->settings.report.labels);
   status = status == OK ? show(stage, &atlas, names) : status;
@@ -167,16 +142,18 @@ int main(int argc, char **argv) {
   static const StageFlag FLAGS[] = {
       {"--feature", "NAME/ID", "this feature: statistics, status, family, examples"},
       {"--text", "TEXT", "what fires on a text of your own (runs the model)"},
+      {"--batch", "FILE", "the strongest features of each of many texts, as JSON lines"},
       {"--search", "WORD", "features whose label or strongest examples have to do with a word"},
-      {"--dictionary", "NAME", "of --text; the largest level when not given"},
+      {"--dictionary", "NAME", "of --text and --batch; the largest level when not given"},
       {"--top", "N", "strongest examples, or features of a text or a search"},
+      {"--out", "FILE", "the answer goes there"},
       {"--colour", NULL, "24-bit colour under mpirun too, and where the output is no terminal"},
       {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "inspect",
       .purpose = "a feature, all features of a text, or those for a word, in the terminal",
       .reads = "activations.h5, codes/*.h5, families.h5 where it is there",
-      .writes = "nothing",
+      .writes = "nothing, or the file of --out",
       .next = "",
       .sections = SECTIONS,
       .flags = FLAGS,

@@ -17,5 +17,10 @@ Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) MUST_USE;
  *  ranks   local
  *  fails   ERR_USAGE */
 Status run_atlas_dictionary(const Stage *stage, const Atlas *atlas, int *dictionary) MUST_USE;
+/** The feature NAME/NUMBER that the flag --feature names.
+ *  ranks   local
+ *  fails   ERR_USAGE */
+Status run_atlas_feature(const Stage *stage, const Atlas *atlas, int *dictionary,
+                         int64_t *id) MUST_USE;
 
 #endif

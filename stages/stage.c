@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,8 +153,24 @@ static Status print_here(const Text *answer) {
   return fflush(stdout) == 0 ? OK : RAISE(ERR_FILE, "standard output cannot be written");
 }
 
-Status stage_print(Stage *stage, const Text *answer) {
-  return team_agree(&stage->team, stage->team.rank == 0 ? print_here(answer) : OK);
+int64_t stage_columns(void) {
+  enum { PLAIN = 80, LEAST = 40 };
+  struct winsize size = {0};
+  const char *given = getenv("COLUMNS");
+  int64_t columns = given != NULL ? strtol(given, NULL, 10) : 0;
+  if (columns <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+    columns = size.ws_col;
+  }
+  columns = columns <= 0 ? PLAIN : columns;
+  return columns < LEAST ? LEAST : columns;
+}
+
+Status stage_answer(Stage *stage, const Text *answer) {
+  const char *path = stage_flag(stage, "--out");
+  const Status status = stage->team.rank != 0 ? OK
+                        : path != NULL        ? text_write_file(answer, path)
+                                              : print_here(answer);
+  return team_agree(&stage->team, status);
 }
 
 /* Rank 0 reads run.yaml; all parse the same bytes. */

@@ -58,10 +58,10 @@ const char *stage_flag(const Stage *stage, const char *name);
  *  fails   ERR_USAGE: no number, or outside [least, most] */
 Status stage_integer(const Stage *stage, const char *name, int64_t least, int64_t most,
                      int64_t *out) MUST_USE;
-/** What a stage answers, on rank 0's standard output.
+/** What a stage answers: into the file of its flag --out, else on rank 0's standard output.
  *  ranks   collective
- *  fails   ERR_FILE */
-Status stage_print(Stage *stage, const Text *answer) MUST_USE;
+ *  fails   ERR_FILE, ERR_SPACE */
+Status stage_answer(Stage *stage, const Text *answer) MUST_USE;
 /** For stages that work dictionary by dictionary, with an own flag "--only NAME": does run.yaml declare
  *  that name? Is dictionary `index` among those to do?
  *  ranks   local
@@ -75,6 +75,9 @@ Status stage_path(const Stage *stage, char **out, const char *format, ...)
 /** Say what was written: name, size, time since it was claimed, memory.
  *  ranks   collective */
 void stage_wrote(Stage *stage, const char *path);
+/** Columns for answers: of the terminal, or COLUMNS, which some shells export; 80 where nothing is known.
+ *  ranks   local */
+int64_t stage_columns(void);
 /** May the stage make `path`? An output with this stamp is "up to date", and go false; with another
  * stamp the stage refuses unless --force. With --check the output's state is printed, and go is
  * always false. Every stage asks this for every output before it works. ranks   collective go out

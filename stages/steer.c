@@ -14,7 +14,7 @@
 #include "steer_ablate.h"
 #include "steer_run.h"
 
-enum { ABLATED = 20, TOKENS_MOST = 100000, BATCH_BYTES = 1 << 26 };
+enum { HEAD = 9, ABLATED = 20, TOKENS_MOST = 100000, BATCH_BYTES = 1 << 26 };
 
 /* All that is asked, and what it is shown with. */
 typedef struct Steering {
@@ -140,12 +140,22 @@ static Status append_tokens(const Steering *steering, const int32_t *ids, int64_
   return OK;
 }
 
-/* One line that steers no terminal. */
-static Status append_line(const Steering *steering, const int32_t *ids, int64_t count, Text *out) {
+/* Lines of the terminal's width that do not steer it, behind a heading of HEAD columns. */
+static Status append_lines(const char *bytes, int64_t length, Text *out) {
+  Text line = {0};
+  Status status = glyph_append_line(&line, bytes, length);
+  if (status == OK) {
+    status = glyph_append_wrapped(out, text_chars(&line), line.length, stage_columns(), HEAD);
+  }
+  text_clear(&line);
+  return status;
+}
+
+static Status append_text(const Steering *steering, const int32_t *ids, int64_t count, Text *out) {
   Text raw = {0};
   Status status = append_tokens(steering, ids, count, &raw);
   if (status == OK) {
-    status = glyph_append_line(out, text_chars(&raw), raw.length);
+    status = append_lines(text_chars(&raw), raw.length, out);
   }
   text_clear(&raw);
   return status;
@@ -179,10 +189,10 @@ static Status write_text(const Steering *steering, const SteerAsk *ask, const St
     snprintf(head, sizeof(head), "x %g", times);
   }
   TRY(text_printf(out, "%-8s ", head));
-  TRY(append_line(steering, text->ids, text->count, out));
+  TRY(append_text(steering, text->ids, text->count, out));
   return text_printf(out,
-                     "\n         nats a token: the plain text %+.3f (%.3f); this one %.3f clamped, "
-                     "%.3f plain\n",
+                     "\n         nats a token: the plain text %+.3f (%.3f);\n"
+                     "         this one %.3f clamped, %.3f plain\n",
                      text->plain_clamped - plain->loss_plain, text->plain_clamped,
                      text->loss_clamped, text->loss_plain);
 }
@@ -192,9 +202,9 @@ static Status write_answer(const Steering *steering, const SteerAsk *ask, const 
   const int64_t length = (int64_t)strlen(ask->prompt);
   TRY(write_clamps(steering, ask, maximum, out));
   TRY(text_printf(out, "prompt   "));
-  TRY(glyph_append_line(out, ask->prompt, length));
+  TRY(append_lines(ask->prompt, length, out));
   TRY(text_printf(out, "\nplain    "));
-  TRY(append_line(steering, answer->plain.ids, answer->plain.count, out));
+  TRY(append_text(steering, answer->plain.ids, answer->plain.count, out));
   TRY(text_printf(out, "\n         nats a token: %.3f\n", answer->plain.loss_plain));
   for (int64_t i = 0; i < answer->count; ++i) {
     TRY(write_text(steering, ask, &answer->plain, &answer->texts[i], out));
@@ -326,7 +336,7 @@ static Status parse_target(const Steering *steering, int32_t *out) {
 static Status write_effects(const Steering *steering, int64_t dictionary, int32_t target,
                             double log_p, const SteerEffect *effects, int64_t found, Text *out) {
   TRY(text_printf(out, "next token \""));
-  TRY(append_line(steering, &target, 1, out));
+  TRY(append_text(steering, &target, 1, out));
   TRY(text_printf(
       out, "\": log P %.3f; without one feature each:\n  change  activation  at token  feature\n",
       log_p));
@@ -375,12 +385,7 @@ static Status work(Steering *steering) {
       TRY(answer_ask(steering, i, is_json));
     }
   }
-  const char *path = stage_flag(steering->stage, "--out");
-  if (path == NULL) {
-    return stage_print(steering->stage, &steering->out);
-  }
-  TRY_ALL(steering->team, steering->team->rank == 0 ? text_write_file(&steering->out, path) : OK);
-  return OK;
+  return stage_answer(steering->stage, &steering->out);
 }
 
 static Status run(Stage *stage) {

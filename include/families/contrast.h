@@ -28,8 +28,8 @@ typedef struct ContrastEntry {
 } ContrastEntry;
 
 /** Texts of both sides; those where it fires; mean of the strongest activation, silent texts as 0;
- *  area under the ROC curve, P(positive > negative) + P(equal) / 2, with its 95 % interval (Hanley
- *  and McNeil 1982), nan where a side has no text. */
+ *  area under the ROC curve, P(positive > negative) + P(equal) / 2, with its 95 % interval (Newcombe
+ *  2006, method 5: Hanley and McNeil's variance, of the score kind), nan where a side has no text. */
 typedef struct ContrastScore {
   int64_t texts[2], fired[2]; /* 0: positive, 1: negative */
   double mean[2];

@@ -25,4 +25,13 @@ int glyph_first(const char *bytes, int64_t length, int *columns);
 /** Columns of a whole line of valid UTF-8. */
 int64_t glyph_columns(const char *bytes, int64_t length);
 
+/** Append a line of valid UTF-8 without controls, cut to `columns` with a sign that it was.
+ *  needs   columns > 0 */
+Status glyph_append_cut(Text *out, const char *line, int64_t length, int64_t columns) MUST_USE;
+/** Append it over as many lines as it takes, broken at spaces where there are some; each line but the first begins
+ *  with `indent` spaces. The first stands behind `indent` columns that are written already.
+ *  needs   columns > indent + 1 */
+Status glyph_append_wrapped(Text *out, const char *line, int64_t length, int64_t columns,
+                            int64_t indent) MUST_USE;
+
 #endif

@@ -54,13 +54,24 @@ static double twice_right(const ContrastTexts *texts, const ContrastSides *sides
   return right + (double)silent[1] * (2.0 * (double)above[0] + (double)silent[0]);
 }
 
-static void bound_area(ContrastScore *out) {
-  const double a = out->area, p = (double)out->texts[0], n = (double)out->texts[1];
-  const double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
-  const double variance = (a * (1 - a) + (p - 1) * (q1 - a * a) + (n - 1) * (q2 - a * a)) / (p * n);
-  const double error = 1.96 * sqrt(variance > 0 ? variance : 0);
-  out->low = a - error > 0 ? a - error : 0;
-  out->high = a + error < 1 ? a + error : 1;
+/* Hanley and McNeil's variance of the area if it were `a`, as Newcombe simplifies it. */
+static double variance_of(double a, double p, double n) {
+  const double half = (p + n) / 2 - 1;
+  return a * (1 - a) * (1 + half * ((1 - a) / (2 - a) + a / (1 + a))) / (p * n);
+}
+
+/* Between the area and `end` (0 or 1), where the area lies just 1.96 deviations away. Taking the deviation there and
+ * not at the area itself is what keeps the interval of a perfect area from being a point. */
+static double bound_towards(const ContrastScore *score, double end) {
+  double inner = score->area, outer = end;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (inner + outer) / 2, away = score->area - middle;
+    const double variance = variance_of(middle, (double)score->texts[0], (double)score->texts[1]);
+    const bool is_inside = away * away <= 1.96 * 1.96 * variance;
+    inner = is_inside ? middle : inner;
+    outer = is_inside ? outer : middle;
+  }
+  return inner;
 }
 
 void contrast_score(const ContrastTexts *texts, const ContrastSides *sides, ContrastEntry *entries,
@@ -76,6 +87,7 @@ void contrast_score(const ContrastTexts *texts, const ContrastSides *sides, Cont
   }
   if (out->texts[0] > 0 && out->texts[1] > 0) {
     out->area = right / (2.0 * (double)out->texts[0] * (double)out->texts[1]);
-    bound_area(out);
+    out->low = bound_towards(out, 0);
+    out->high = bound_towards(out, 1);
   }
 }

@@ -30,23 +30,7 @@ typedef struct Dossier {
 } Dossier;
 
 Status dossier_line(const DossierView *view, Text *line, Text *out) {
-  int64_t at = 0;
-  if (glyph_columns(text_chars(line), line->length) <= view->columns) {
-    at = line->length;
-  }
-  for (int64_t used = 1; at < line->length;) { /* the sign of the cut takes one column */
-    int columns = 0;
-    const int size = glyph_first(line->bytes + at, line->length - at, &columns);
-    if (used + columns > view->columns) {
-      break;
-    }
-    used += columns;
-    at += size;
-  }
-  TRY(text_append(out, text_chars(line), at));
-  if (at < line->length) {
-    TRY(text_append(out, "\xe2\x80\xa6", 3));
-  }
+  TRY(glyph_append_cut(out, text_chars(line), line->length, view->columns));
   line->length = 0;
   return text_append(out, "\n", 1);
 }

@@ -130,3 +130,45 @@ int64_t glyph_columns(const char *bytes, int64_t length) {
   }
   return total;
 }
+
+/* Bytes of the line's beginning that fit into so many columns. */
+static int64_t fitting(const char *line, int64_t length, int64_t columns) {
+  int64_t used = 0;
+  for (int64_t at = 0; at < length;) {
+    int wide = 0;
+    const int size = glyph_first(line + at, length - at, &wide);
+    if (used + wide > columns) {
+      return at;
+    }
+    used += wide;
+    at += size;
+  }
+  return length;
+}
+
+Status glyph_append_cut(Text *out, const char *line, int64_t length, int64_t columns) {
+  if (fitting(line, length, columns) == length) {
+    return text_append(out, line, length);
+  }
+  TRY(text_append(out, line, fitting(line, length, columns - 1)));
+  return text_append(out, "\xe2\x80\xa6", 3);
+}
+
+Status glyph_append_wrapped(Text *out, const char *line, int64_t length, int64_t columns,
+                            int64_t indent) {
+  for (int64_t at = 0; at < length;) {
+    int64_t taken = fitting(line + at, length - at, columns - indent);
+    if (at + taken < length) {
+      int64_t space = taken;
+      while (space > 0 && line[at + space] != ' ') {
+        --space;
+      }
+      taken = space > 0 ? space : taken;
+    }
+    TRY(text_append(out, line + at, taken));
+    at += taken;
+    at += at < length && line[at] == ' ' ? 1 : 0;
+    TRY(at < length ? text_printf(out, "\n%*s", (int)indent, "") : OK);
+  }
+  return OK;
+}

@@ -61,6 +61,35 @@ static void test_columns_are_those_of_a_terminal(void) {
   CU_ASSERT(glyph_columns("", 0) == 0);
 }
 
+static void test_long_lines_are_cut(void) {
+  Text out = {0};
+  CU_ASSERT(glyph_append_cut(&out, "abcdef", 6, 6) == OK && out.length == 6);
+  out.length = 0;
+  CU_ASSERT(glyph_append_cut(&out, "abcdef", 6, 5) == OK);
+  CU_ASSERT_STRING_EQUAL(text_chars(&out), "abcd\xe2\x80\xa6");
+  out.length = 0; /* no half of an ideograph */
+  CU_ASSERT(glyph_append_cut(&out, "a\xe4\xb8\xad\xe6\x96\x87", 7, 3) == OK);
+  CU_ASSERT_STRING_EQUAL(text_chars(&out), "a\xe2\x80\xa6");
+  text_clear(&out);
+}
+
+static void test_long_lines_are_wrapped_at_spaces(void) {
+  static const struct {
+    const char *line, *shown;
+  } CASES[] = {{"", ""},
+               {"one two", "one two"},
+               {"one two three four", "one two\n   three\n   four"},
+               {"onetwothreefour", "onetwot\n   hreefou\n   r"},
+               {"one two  three", "one two\n    three"}};
+  for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); ++i) {
+    Text out = {0};
+    CU_ASSERT(glyph_append_wrapped(&out, CASES[i].line, (int64_t)strlen(CASES[i].line), 10, 3) ==
+              OK);
+    CU_ASSERT_STRING_EQUAL(text_chars(&out), CASES[i].shown);
+    text_clear(&out);
+  }
+}
+
 static const CheckFact FACTS[] = {
     {"valid text stays as it is", test_valid_text_stays},
     {"every stray byte is replaced", test_every_stray_byte_is_replaced},
@@ -68,6 +97,8 @@ static const CheckFact FACTS[] = {
      test_nothing_that_steers_a_terminal_gets_through},
     {"unfinished characters are seen", test_unfinished_characters_are_seen},
     {"columns are those of a terminal", test_columns_are_those_of_a_terminal},
+    {"long lines are cut", test_long_lines_are_cut},
+    {"long lines are wrapped at spaces", test_long_lines_are_wrapped_at_spaces},
 };
 
 int main(int argc, char **argv) {

@@ -55,7 +55,7 @@ sides() {
 check "several sets on a side" sides
 # By strength: counts add up, both columns of shares run from 0 to 1.
 strength() {
-  contrast 3 --sets loud=loud.jsonl,plain=plain.jsonl --dictionary 160 --feature "$1" && $python - <<'PY'
+  contrast 3 --sets loud=loud.jsonl,plain=plain.jsonl --feature "160/$1" && $python - <<'PY'
 import re
 rows = [line.split() for line in open("stage.out") if re.match(r"  (from|silent)", line)]
 counts = [(int(r[2]), int(r[3])) if r[0] == "from" else (int(r[1]), int(r[2])) for r in rows]
@@ -69,11 +69,17 @@ folders() {
   contrast 2 --sets a=folder,b=few.jsonl --top 2 && grep -q '^1 texts were cut to 64 tokens' stage.out && grep -q 'a: 2 texts' stage.out
 }
 check "a folder is a set, long texts are cut" folders
+narrow() { # the table fits a terminal, and --out holds what is printed otherwise
+  contrast 1 --sets loud=loud.jsonl,plain=plain.jsonl --dictionary 160 --top 5 --out answer.txt && ! grep -q 160/ stage.out &&
+    cmp answer.txt first.out && [ "$($python -c 'print(max(len(line) for line in open("answer.txt", encoding="utf-8")))')" -le 81 ]
+}
+check "80 columns, and into a file" narrow
 wrong() { # CODE PATTERN ARGUMENTS...
   fails "$1" "$2" - 2 contrast run.yaml "${@:3}"
 }
 : >empty.jsonl
 check "nothing asked" wrong 2 'say what to compare'
+check "a feature without its dictionary" wrong 2 'expected NAME/NUMBER' --sets a=few.jsonl,b=loud.jsonl --feature 3
 check "one set" wrong 2 'at least two' --sets a=few.jsonl
 check "no path" wrong 2 'expected NAME=PATH' --sets a,b
 check "a name twice" wrong 2 'named twice' --sets a=few.jsonl,a=loud.jsonl
@@ -82,6 +88,6 @@ check "an empty set" wrong 12 'empty.jsonl holds no text' --sets a=few.jsonl,b=e
 check "an unknown name" wrong 2 'there is no set "c"' --sets a=few.jsonl,b=loud.jsonl --for c
 check "both sides" wrong 2 'both sides' --sets a=few.jsonl,b=loud.jsonl --for a --against a,b
 check "nothing left" wrong 2 'no set is left' --sets a=few.jsonl,b=loud.jsonl --for a,b
-check "no such feature" wrong 2 'from 0 to 159' --sets a=few.jsonl,b=loud.jsonl --dictionary 160 --feature 160
+check "no such feature" wrong 2 'features 0 to 159' --sets a=few.jsonl,b=loud.jsonl --feature 160/160
 check "no such dictionary" wrong 2 'no such dictionary' --sets a=few.jsonl,b=loud.jsonl --dictionary x
 finish

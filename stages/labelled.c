@@ -1,4 +1,4 @@
-#include "contrast_texts.h"
+#include "labelled.h"
 
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "memory.h"
 #include "random.h"
 
-static int find_set(const ContrastCorpus *corpus, const char *name) {
+static int find_set(const LabelledTexts *corpus, const char *name) {
   for (int s = 0; s < corpus->sets; ++s) {
     if (strcmp(corpus->names[s], name) == 0) {
       return s;
@@ -15,7 +15,7 @@ static int find_set(const ContrastCorpus *corpus, const char *name) {
   return -1;
 }
 
-static Status make_room(ContrastCorpus *corpus) {
+static Status make_room(LabelledTexts *corpus) {
   if (corpus->texts == corpus->room) {
     const int64_t room = 2 * corpus->room + 64;
     TRY(MEMORY_RESIZE(&corpus->ids, room, "texts"));
@@ -26,14 +26,13 @@ static Status make_room(ContrastCorpus *corpus) {
 }
 
 /* The longer part of a text is left out: dictionaries saw contexts of that length. */
-static Status add_text(ContrastCorpus *corpus, const Workbench *bench, const char *text, int set) {
+static Status add_text(LabelledTexts *corpus, const Workbench *bench, const char *text, int set) {
   const int64_t context = bench->stage->settings.harvest.context;
-  int64_t front;
   TRY(make_room(corpus));
   TokenizerIds *ids = &corpus->ids[corpus->texts];
   *ids = (TokenizerIds){0};
   corpus->set[corpus->texts++] = (uint8_t)set;
-  TRY(workbench_tokens(bench, text, ids, &front));
+  TRY(workbench_tokens(bench, text, ids, &corpus->front));
   if (ids->count > context) {
     ids->count = context;
     ++corpus->cut;
@@ -43,7 +42,7 @@ static Status add_text(ContrastCorpus *corpus, const Workbench *bench, const cha
   return OK;
 }
 
-static Status read_texts(ContrastCorpus *corpus, const Workbench *bench, Lines *lines, int set) {
+static Status read_texts(LabelledTexts *corpus, const Workbench *bench, Lines *lines, int set) {
   Text text = {0};
   bool is_end = false;
   Status status = lines_next(lines, &text, &is_end);
@@ -57,7 +56,7 @@ static Status read_texts(ContrastCorpus *corpus, const Workbench *bench, Lines *
   return status;
 }
 
-static Status read_set(ContrastCorpus *corpus, const Workbench *bench, char *path, int set) {
+static Status read_set(LabelledTexts *corpus, const Workbench *bench, char *path, int set) {
   Lines *lines = NULL;
   const ConfigTexts paths = {.items = &path, .count = 1};
   TRY(lines_open(&lines, &paths, bench->stage->settings.harvest.text_field));
@@ -67,7 +66,7 @@ static Status read_set(ContrastCorpus *corpus, const Workbench *bench, char *pat
   return corpus->texts_of[set] > 0 ? OK : RAISE(ERR_DATA, "%s holds no text", path);
 }
 
-static Status add_set(ContrastCorpus *corpus, const Workbench *bench, char *part) {
+static Status add_set(LabelledTexts *corpus, const Workbench *bench, char *part) {
   char *equals = strchr(part, '=');
   if (equals == NULL || equals == part || equals[1] == '\0') {
     return RAISE(ERR_USAGE, "--sets \"%s\": expected NAME=PATH", part);
@@ -83,7 +82,7 @@ static Status add_set(ContrastCorpus *corpus, const Workbench *bench, char *part
   return read_set(corpus, bench, equals + 1, corpus->sets++);
 }
 
-static Status add_sets(ContrastCorpus *corpus, const Workbench *bench, char *sets) {
+static Status add_sets(LabelledTexts *corpus, const Workbench *bench, char *sets) {
   for (char *rest = NULL, *part = strtok_r(sets, ",", &rest); part != NULL;
        part = strtok_r(NULL, ",", &rest)) {
     TRY(add_set(corpus, bench, part));
@@ -93,7 +92,7 @@ static Status add_sets(ContrastCorpus *corpus, const Workbench *bench, char *set
 }
 
 /* Every second text of each set in an order of chance. */
-static Status deal_halves(ContrastCorpus *corpus, int64_t seed) {
+static Status deal_halves(LabelledTexts *corpus, int64_t seed) {
   TRY(MEMORY_NEW(&corpus->half, corpus->texts, "halves of texts"));
   for (int set = 0; set < corpus->sets; ++set) {
     const uint64_t key = random_key(seed, "halves", corpus->names[set]);
@@ -106,9 +105,9 @@ static Status deal_halves(ContrastCorpus *corpus, int64_t seed) {
   return OK;
 }
 
-Status contrast_corpus_open(ContrastCorpus *corpus, const Workbench *bench, const char *sets) {
+Status labelled_open(LabelledTexts *corpus, const Workbench *bench, const char *sets) {
   char *copy = NULL;
-  *corpus = (ContrastCorpus){0};
+  *corpus = (LabelledTexts){0};
   TRY(memory_copy_text(&copy, sets));
   const Status status = add_sets(corpus, bench, copy);
   MEMORY_FREE(copy);
@@ -116,7 +115,20 @@ Status contrast_corpus_open(ContrastCorpus *corpus, const Workbench *bench, cons
   return deal_halves(corpus, bench->stage->settings.run.seed);
 }
 
-void contrast_corpus_close(ContrastCorpus *corpus) {
+Status labelled_read(LabelledTexts *corpus, const Workbench *bench, const char *path) {
+  char *copy = NULL;
+  *corpus = (LabelledTexts){0};
+  TRY(memory_copy_text(&copy, path));
+  Status status = memory_copy_text(&corpus->names[0], "");
+  if (status == OK) {
+    corpus->sets = 1;
+    status = read_set(corpus, bench, copy, 0);
+  }
+  MEMORY_FREE(copy);
+  return status;
+}
+
+void labelled_close(LabelledTexts *corpus) {
   for (int set = 0; set < corpus->sets; ++set) {
     MEMORY_FREE(corpus->names[set]);
   }
@@ -128,14 +140,14 @@ void contrast_corpus_close(ContrastCorpus *corpus) {
   MEMORY_FREE(corpus->half);
 }
 
-static Status add_bit(const ContrastCorpus *corpus, const char *flag, const char *name,
+static Status add_bit(const LabelledTexts *corpus, const char *flag, const char *name,
                       uint32_t *out) {
   const int set = find_set(corpus, name);
   *out |= set >= 0 ? (uint32_t)1 << set : 0;
   return set >= 0 ? OK : RAISE(ERR_USAGE, "%s: there is no set \"%s\"", flag, name);
 }
 
-Status contrast_corpus_sets(const ContrastCorpus *corpus, const char *flag, const char *names,
+Status labelled_sets(const LabelledTexts *corpus, const char *flag, const char *names,
                             uint32_t *out) {
   char *copy = NULL;
   Status status = memory_copy_text(&copy, names);

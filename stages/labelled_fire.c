@@ -1,4 +1,4 @@
-#include "contrast_fire.h"
+#include "labelled_fire.h"
 
 #include <string.h>
 
@@ -22,7 +22,7 @@ typedef struct Found {
 typedef struct Firing {
   Workbench *bench;
   const WorkbenchDictionary *dictionary;
-  const ContrastCorpus *corpus;
+  const LabelledTexts *corpus;
   Team *team;
   Worker *workers; /* [threads] */
   int64_t share;   /* texts of a rank in a round */
@@ -151,7 +151,7 @@ static Status take(Firing *firing) {
 }
 
 /* A counting sort: a latent's texts keep their order. */
-static Status sort_found(const Firing *firing, ContrastFirings *out) {
+static Status sort_found(const Firing *firing, LabelledFirings *out) {
   const int64_t own = shard_count(out->own);
   TRY(MEMORY_NEW(&out->start, own + 1, "firings of latents"));
   TRY(MEMORY_NEW(&out->entries, firing->count, "firings of latents"));
@@ -171,11 +171,11 @@ static Status sort_found(const Firing *firing, ContrastFirings *out) {
   return OK;
 }
 
-Status contrast_firings_open(ContrastFirings *firings, Workbench *bench,
-                             const WorkbenchDictionary *dictionary, const ContrastCorpus *corpus) {
+Status labelled_firings_open(LabelledFirings *firings, Workbench *bench,
+                             const WorkbenchDictionary *dictionary, const LabelledTexts *corpus) {
   int64_t threads = threads_count();
   Firing firing = {.bench = bench, .dictionary = dictionary, .corpus = corpus, .team = bench->team};
-  *firings = (ContrastFirings){.own = dictionary->sae->own};
+  *firings = (LabelledFirings){.own = dictionary->sae->own};
   team_broadcast(bench->team, &threads, sizeof(threads), 0); /* the same share on all ranks */
   firing.share = 2 * threads;
   Status status = team_agree(bench->team, take(&firing));
@@ -197,7 +197,7 @@ Status contrast_firings_open(ContrastFirings *firings, Workbench *bench,
   return status;
 }
 
-void contrast_firings_close(ContrastFirings *firings) {
+void labelled_firings_close(LabelledFirings *firings) {
   MEMORY_FREE(firings->start);
   MEMORY_FREE(firings->entries);
 }
