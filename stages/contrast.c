@@ -41,7 +41,7 @@ typedef struct Contrast {
   bool is_halved, is_all;
   int64_t columns; /* of a line */
   int64_t top;
-  int64_t latent; /* -1: not one feature but a ranking */
+  int64_t latent;      /* -1: not one feature but a ranking */
   Standing *standings; /* [count] of all ranks, best first */
   int64_t count;
   Text out;
@@ -189,10 +189,9 @@ static Status write_heading(Contrast *contrast) {
                   contrast->is_halved
                       ? "features are chosen on half of the texts and measured on the other half\n"
                       : "too few texts for two halves: what is best by chance looks good here\n"));
-  return text_printf(
-      &contrast->out,
-      "                              fires, %%   mean strength\n"
-      " chosen area  95 %%          for against     for against  feature\n");
+  return text_printf(&contrast->out,
+                     "                              fires, %%   mean strength\n"
+                     " chosen area  95 %%          for against     for against  feature\n");
 }
 
 static Status write_standing(Contrast *contrast, const Standing *standing) {
@@ -344,7 +343,8 @@ static Status work(Contrast *contrast) {
 
 static Status run(Stage *stage) {
   const bool is_one = stage_flag(stage, "--feature") != NULL;
-  Contrast contrast = {.stage = stage, .team = &stage->team, .latent = is_one ? 0 : -1, .columns = stage_columns()};
+  Contrast contrast = {
+      .stage = stage, .team = &stage->team, .latent = is_one ? 0 : -1, .columns = stage_columns()};
   const Status status = work(&contrast);
   labelled_firings_close(&contrast.firings);
   labelled_close(&contrast.corpus);

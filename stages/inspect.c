@@ -31,8 +31,7 @@ static Status show_feature(Stage *stage, DossierView *view, Text *out) {
   int64_t id = 0;
   view->examples = TOP;
   TRY_ALL(&stage->team, stage_integer(stage, "--top", 1, TOP_MOST, &view->examples));
-  TRY_ALL(&stage->team,
-          run_atlas_feature(stage, view->atlas, &dictionary, &id));
+  TRY_ALL(&stage->team, run_atlas_feature(stage, view->atlas, &dictionary, &id));
   TRY_ALL(&stage->team, stage->team.rank == 0 ? dossier_write(view, dictionary, id, out) : OK);
   return OK;
 }
@@ -120,10 +119,9 @@ static Status show(Stage *stage, const Atlas *atlas, const Names *names) {
 static Status run(Stage *stage) {
   Atlas atlas;
   Names *names = NULL;
-  const int asked = (stage_flag(stage, "--feature") != NULL) +
-                    (stage_flag(stage, "--text") != NULL) +
-                    (stage_flag(stage, "--search") != NULL) +
-                    (stage_flag(stage, "--batch") != NULL);
+  const int asked =
+      (stage_flag(stage, "--feature") != NULL) + (stage_flag(stage, "--text") != NULL) +
+      (stage_flag(stage, "--search") != NULL) + (stage_flag(stage, "--batch") != NULL);
   TRY_ALL(&stage->team, asked == 1 ? OK
                                    : RAISE(ERR_USAGE,
                                            "say what to show: --feature NAME/NUMBER, "

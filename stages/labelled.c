@@ -148,7 +148,7 @@ static Status add_bit(const LabelledTexts *corpus, const char *flag, const char 
 }
 
 Status labelled_sets(const LabelledTexts *corpus, const char *flag, const char *names,
-                            uint32_t *out) {
+                     uint32_t *out) {
   char *copy = NULL;
   Status status = memory_copy_text(&copy, names);
   *out = 0;

@@ -26,8 +26,7 @@ typedef struct LabelledTexts {
  *  ranks   local
  *  fails   ERR_USAGE, ERR_MISSING, ERR_FORMAT, ERR_DATA (a set without a text), ERR_MEMORY;
  *          labelled_close() is safe after all of them */
-Status labelled_open(LabelledTexts *corpus, const Workbench *bench,
-                            const char *sets) MUST_USE;
+Status labelled_open(LabelledTexts *corpus, const Workbench *bench, const char *sets) MUST_USE;
 /** The same with one set, read from one path.
  *  ranks   local */
 Status labelled_read(LabelledTexts *corpus, const Workbench *bench, const char *path) MUST_USE;
@@ -38,6 +37,6 @@ void labelled_close(LabelledTexts *corpus);
  *  flag    in      for the message
  *  fails   ERR_USAGE */
 Status labelled_sets(const LabelledTexts *corpus, const char *flag, const char *names,
-                            uint32_t *out) MUST_USE;
+                     uint32_t *out) MUST_USE;
 
 #endif

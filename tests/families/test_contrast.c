@@ -74,7 +74,8 @@ static void test_perfect_useless_and_empty(void) {
     entries[count++] = (ContrastEntry){t, 1 + (float)t};
   }
   contrast_score(&ALL, &(ContrastSides){1, 6, CONTRAST_BOTH}, entries, count, &score);
-  CU_ASSERT(score.area == 1 && score.high == 1 && score.low > 0.8 && score.low < 0.95 && score.fired[1] == 0 && score.mean[1] == 0);
+  CU_ASSERT(score.area == 1 && score.high == 1 && score.low > 0.8 && score.low < 0.95 &&
+            score.fired[1] == 0 && score.mean[1] == 0);
   contrast_score(&ALL, &(ContrastSides){2, 4, CONTRAST_BOTH}, entries, count, &score);
   CU_ASSERT(score.area == 0.5); /* silent on both sides */
   contrast_score(&ALL, &(ContrastSides){6, 1, CONTRAST_BOTH}, entries, count, &score);
@@ -99,9 +100,8 @@ static void test_the_interval_is_newcombes(void) {
   for (int side = 0; side < 2; ++side) {
     const double a = side == 0 ? score.low : score.high, error = (score.area - a) / 1.96;
     const double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a), mean = (P + N) / 2.0 - 1;
-    CU_ASSERT_DOUBLE_EQUAL(error * error,
-                           (a * (1 - a) + mean * (q1 - a * a) + mean * (q2 - a * a)) / (P * N),
-                           1e-9);
+    CU_ASSERT_DOUBLE_EQUAL(
+        error * error, (a * (1 - a) + mean * (q1 - a * a) + mean * (q2 - a * a)) / (P * N), 1e-9);
   }
 }
 

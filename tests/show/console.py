@@ -296,6 +296,22 @@ def use_history(report, first, second):
     report.check("back and forward", report.run("return location.hash;") == second)
 
 
+def use_scripts(report, address):
+    """Text stays text, whatever it says, and in whatever direction it is read."""
+    report.run(f"await go({json.dumps(address)});")
+    report.check("text of the run stays text", report.run("""
+      return all("main script, main iframe, main img").length === 0 && all(".token *, .label *").length === 0;"""))
+    report.check("no script of the run has run", report.run("return typeof owned === 'undefined';"))
+    if report.run("return !all('.examples .token').some(token => /[\u0600-\u06ff]/.test(token.textContent));"):
+        return
+    report.check("a word from right to left leaves its neighbours where they are", report.run("""
+      return all(".examples .strip").every(strip => {
+        const places = [...strip.children].map(token => token.getClientRects()[0]).filter(Boolean);
+        return places.every((place, i) => i === 0 || place.top > places[i - 1].top + 4 || place.left >= places[i - 1].left - 1);
+      });"""))
+    report.check("words without spaces are there", report.run("return all('.examples .token').some(token => token.textContent.includes('語言'));"))
+
+
 def use_all(report):
     if not report.run("return cleave.run.families.whole;"):
         use_paged_table(report)
@@ -322,8 +338,7 @@ def use_all(report):
     use_table(report)
     use_tree(report, family)
     use_search(report)
-    report.check("text of the run stays text", report.run("""await go("#");
-      return all("main script, main iframe, main img").length === 0 && all(".token *, .label *").length === 0;"""))
+    use_scripts(report, f"#{names[-1]}/9")
     report.run('await go("#nowhere/at/all");')
     report.check("an unknown address says so", report.run("return all('main .notice').length === 1;"))
 

@@ -43,11 +43,32 @@ static const char *const TOPICS[ROOTS] = {
     "formerly once earlier|now today currently|soon later tomorrow;begin start open|end stop "
     "close|grow shrink change;always often never|before after during|day month year"};
 
-/* White space, markup, two halves of a character, a bidirectional override, an escape sequence. */
-static const char *const FILLER[FILLERS] = {
-    " the", " of",  " and",          " to",   " a",        " in",        ",",      ".",
-    "\n",   " is",  " <b>bold</b>",  " it",   " \"x\"",    "\xe4\xb8",   "\xad",   " with",
-    " as",  "\n\n", "\xe2\x80\xae!", " that", " \x1b[31m", " </script>", " &amp;", " by"};
+/* White space, markup, script, two halves of a character, a bidirectional override, an escape sequence, words from
+ * right to left (kitab) and without spaces (yuyan). */
+static const char *const FILLER[FILLERS] = {" the",
+                                            " of",
+                                            " and",
+                                            " to",
+                                            " a",
+                                            " in",
+                                            ",",
+                                            ".",
+                                            "\n",
+                                            " is",
+                                            " <b>bold</b>",
+                                            " <img src=x onerror=owned=1>",
+                                            " \"x\"",
+                                            "\xe4\xb8",
+                                            "\xad",
+                                            " with",
+                                            " \xd9\x83\xd8\xaa\xd8\xa7\xd8\xa8",
+                                            "\n\n",
+                                            "\xe2\x80\xae!",
+                                            "\xe8\xaa\x9e\xe8\xa8\x80",
+                                            " \x1b[31m",
+                                            " </script>",
+                                            " &amp;",
+                                            " by"};
 
 typedef struct Toy {
   Team *team;
