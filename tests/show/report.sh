@@ -42,6 +42,23 @@ check "--check sees the difference" state_is "made with other settings"
 printf 'dictionary,feature,label\n16,10,"my & label"\n' >labels.csv
 check "the user's labels are shown" stage 2 report --force run.yaml report.labels=labels.csv
 check "and stand in the table" grep -q 'my & label' run/report/data/families/0/0.js
+# Explanations as Neuronpedia exports them: a list, and gzipped lines, the index a number or a text.
+mkdir export
+printf '[{"index": "10", "description": "a, \\"quoted\\"\\nword"}, {"index": 10, "description": "second"}]' >export/a.json
+printf '{"modelId": "m", "index": "3", "description": "lines of a file", "more": 1}\n' | gzip >export/b.jsonl.gz
+printf '[{"index": 1}]' >bad.json
+from_neuronpedia() {
+  local labels="$CLEAVE_SOURCE/examples/neuronpedia_labels.py"
+  $python "$labels" made.csv 16=export | grep -q '16: 2 features with a label, 1 further' && ! $python "$labels" made.csv 16=bad.json 2>/dev/null &&
+    $python "$labels" made.csv 16=export >/dev/null && stage 2 report --force run.yaml report.labels=made.csv &&
+    grep -q 'a, \\"quoted\\" word' run/report/data/families/0/0.js && grep -rq 'lines of a file' run/report/data/feature/16
+}
+check "explanations of Neuronpedia become labels" from_neuronpedia
+sed 's|- {name: 16, |&neuronpedia: "toy/../1", |' run.yaml >link.yaml
+check "a name that would break the link is refused" fails 3 "is not MODEL/SOURCE" 2 report --force link.yaml
+sed 's|- {name: 16, |&neuronpedia: toy/1-res, |' run.yaml >link.yaml
+check "a link to Neuronpedia" stage 2 report --force link.yaml report.labels=labels.csv
+check "stands in the page's data" grep -q '"neuronpedia":"toy/1-res"' run/report/data/run.js
 printf '16,99,too far\n' >wrong.csv
 check "a mistake in labels.csv is named" fails 6 "wrong.csv:1" 3 report --force run.yaml report.labels=wrong.csv
 check "the old report stays" grep -q 'my & label' run/report/data/families/0/0.js
