@@ -23,7 +23,6 @@ enum {
 /* A feature's standing: in the half where features are chosen, and in the other. */
 typedef struct Standing {
   int64_t latent;
-  double rank; /* area by which features are ranked: with --all the least of the positive sets */
   ContrastScore chosen, measured;
 } Standing;
 
@@ -83,42 +82,34 @@ static Status read_texts(Contrast *contrast) {
 
 /* Ranking. */
 
-/* With --all a feature is as good as on the positive set where it is worst. */
-static double rank_of(const Contrast *contrast, ContrastEntry *entries, int64_t count, int half,
-                      double area) {
-  double least = area;
-  for (int set = 0; contrast->is_all && set < contrast->corpus.sets; ++set) {
-    const uint32_t bit = (uint32_t)1 << set;
-    if ((contrast->positive & bit) != 0) {
-      const ContrastSides sides = {bit, contrast->negative, half};
-      ContrastScore score;
+/* A feature on one half of the texts: the sets of a side together, or, with --all, the pair of sets
+ * that it tells apart worst. */
+static void score_half(const Contrast *contrast, ContrastEntry *entries, int64_t count, int half,
+                       ContrastScore *out) {
+  const int sets = contrast->corpus.sets;
+  contrast_score(&contrast->texts, &(ContrastSides){contrast->positive, contrast->negative, half},
+                 entries, count, out);
+  for (int pair = 0; contrast->is_all && pair < sets * sets; ++pair) {
+    const ContrastSides sides = {(uint32_t)1 << (pair / sets), (uint32_t)1 << (pair % sets), half};
+    ContrastScore score;
+    if ((sides.positive & contrast->positive) != 0 && (sides.negative & contrast->negative) != 0) {
       contrast_score(&contrast->texts, &sides, entries, count, &score);
-      least = score.area < least ? score.area : least;
+      *out = score.area <= out->area ? score : *out;
     }
   }
-  return least;
 }
 
 static void judge(const Contrast *contrast, int64_t own, Standing *out) {
   const LabelledFirings *firings = &contrast->firings;
   ContrastEntry *entries = firings->entries + firings->start[own];
   const int64_t count = firings->start[own + 1] - firings->start[own];
-  const int chosen = contrast->is_halved ? 0 : CONTRAST_BOTH;
-  const int measured = contrast->is_halved ? 1 : CONTRAST_BOTH;
   out->latent = firings->own.first + own;
-  contrast_score(&contrast->texts, &(ContrastSides){contrast->positive, contrast->negative, chosen},
-                 entries, count, &out->chosen);
-  contrast_score(&contrast->texts,
-                 &(ContrastSides){contrast->positive, contrast->negative, measured}, entries, count,
-                 &out->measured);
-  out->rank = rank_of(contrast, entries, count, chosen, out->chosen.area);
+  score_half(contrast, entries, count, contrast->is_halved ? 0 : CONTRAST_BOTH, &out->chosen);
+  score_half(contrast, entries, count, contrast->is_halved ? 1 : CONTRAST_BOTH, &out->measured);
 }
 
 static int compare_standings(const void *left, const void *right) {
   const Standing *a = left, *b = right;
-  if (a->rank != b->rank) {
-    return a->rank > b->rank ? -1 : 1;
-  }
   if (a->chosen.area != b->chosen.area) {
     return a->chosen.area > b->chosen.area ? -1 : 1;
   }
@@ -189,6 +180,9 @@ static Status write_heading(Contrast *contrast) {
                   contrast->is_halved
                       ? "features are chosen on half of the texts and measured on the other half\n"
                       : "too few texts for two halves: what is best by chance looks good here\n"));
+  TRY(contrast->is_all ? text_printf(&contrast->out,
+                                     "figures are of the pair of sets that it tells apart worst\n")
+                       : OK);
   return text_printf(&contrast->out,
                      "                              fires, %%   mean strength\n"
                      " chosen area  95 %%          for against     for against  feature\n");
@@ -202,8 +196,8 @@ static Status write_standing(Contrast *contrast, const Standing *standing) {
   }
   Text line = {0};
   Status status = text_printf(
-      &line, "  %.3f %.3f %.3f-%.3f %5.1f %7.1f %7.3g %7.3g  %s/%lld ", standing->rank, score->area,
-      score->low, score->high, rate[0], rate[1], score->mean[0], score->mean[1],
+      &line, "  %.3f %.3f %.3f-%.3f %5.1f %7.1f %7.3g %7.3g  %s/%lld ", standing->chosen.area,
+      score->area, score->low, score->high, rate[0], rate[1], score->mean[0], score->mean[1],
       contrast->atlas.dictionaries[contrast->own.index].name, (long long)standing->latent);
   if (status == OK) {
     status = names_of(contrast->names, &contrast->atlas, (int)contrast->own.index, standing->latent,
@@ -364,7 +358,8 @@ int main(int argc, char **argv) {
        "labelled texts: error=errors.jsonl,clean=clean.jsonl (.jsonl lines, text files, folders)"},
       {"--for", "NAMES", "sets whose features are looked for (default: the first)"},
       {"--against", "NAMES", "sets that they must not fire on (default: all others)"},
-      {"--all", NULL, "a feature must mark every one of the sets --for, not their mixture"},
+      {"--all", NULL,
+       "a feature must tell each set --for from each set --against: its worst pair counts"},
       {"--dictionary", "NAME", "the largest level when not given"},
       {"--top", "N", "features shown (default 20)"},
       {"--out", "FILE", "the answer goes there"},

@@ -81,12 +81,12 @@ def snippet(kind, piece, draw):
         lines = [line for line in piece.split("\n") if line.strip()]
         if len(lines) < 8:
             return None
-        count = draw.randrange(6, 11)
+        count = draw.randrange(4, 9)
         first = draw.randrange(max(1, len(lines) - count))
         clean = "\n".join(lines[first:first + count])
         last = clean.rfind("\n") + 1
     places = list(words(clean, last))
-    if not places or (kind != "prose" and not 120 <= len(clean) <= 450):
+    if not places or (kind != "prose" and not 100 <= len(clean) <= 300):
         return None
     at = draw.choice(places)
     if kind == "prose":
@@ -97,7 +97,7 @@ def snippet(kind, piece, draw):
 def main():
     folder, out = sys.argv[1:3]
     os.makedirs(out, exist_ok=True)
-    draw = random.Random(1)
+    draw, other = random.Random(1), random.Random(2)
     documents, sets = [], {}
     for kind, pieces in (("python", quickstart.python_pieces()), ("c", c_pieces(folder)), ("prose", prose_pieces())):
         pieces, used = list(pieces), 0
@@ -105,7 +105,7 @@ def main():
         kept = [piece for piece in pieces if zlib.crc32(piece.encode()) % 4 == 0]  # for the snippets alone
         pairs = {}
         for piece in kept * TRIES:
-            found = snippet(kind, piece, draw) if len(pairs) < SNIPPETS else None
+            found = snippet(kind, piece, other) if len(pairs) < SNIPPETS else None
             if found:
                 pairs.setdefault(found[0], found[1])
         for piece in pieces:

@@ -15,6 +15,7 @@ def write(name, texts):
             file.write(json.dumps({"text": text}) + "\n")
 write("plain.jsonl", [text[:60] for text in lines[:30]])
 write("loud.jsonl", [text[:60].upper() for text in lines[:30]])
+write("shorter.jsonl", [text[:30] for text in lines[:30]])
 write("few.jsonl", [text[:60] for text in lines[:6]])
 write("mixed.jsonl", [text[:30].upper() + text[30:60] for text in lines[:30]])
 os.makedirs("folder")
@@ -53,6 +54,23 @@ sides() {
     contrast 1 --sets a=loud.jsonl,b=mixed.jsonl,c=plain.jsonl --against c --top 3 && grep -q '^left out b' stage.out
 }
 check "several sets on a side" sides
+# --all: the least of what each pair of sets gives alone.
+worst() {
+  local a=a=loud.jsonl b=b=mixed.jsonl c=c=plain.jsonl d=d=shorter.jsonl pair
+  for pair in "$a,$c" "$a,$d" "$b,$c" "$b,$d"; do
+    contrast 1 --sets "$pair" --dictionary 48 --top 48 --out "pair-${pair//[^a-d=]/}.txt" || return 1
+  done
+  contrast 3 --sets "$a,$b,$c,$d" --for a,b --against c,d --all --dictionary 48 --top 48 --out all.txt && $python - <<'PY'
+import glob, re
+def areas(path):
+    return {m[2]: float(m[1]) for m in re.finditer(r"^  \S+ (\S+) .*? (48/\d+) ", open(path, encoding="utf-8").read(), re.M)}
+pairs = [areas(path) for path in glob.glob("pair-*.txt")]
+for feature, area in areas("all.txt").items():
+    assert area == min(pair[feature] for pair in pairs), feature
+assert len(pairs) == 4 and len(areas("all.txt")) == 48
+PY
+}
+check "--all is the worst pair of sets" worst
 # By strength: counts add up, both columns of shares run from 0 to 1.
 strength() {
   contrast 3 --sets loud=loud.jsonl,plain=plain.jsonl --feature "160/$1" && $python - <<'PY'
