@@ -59,10 +59,14 @@ const card = (() => {
       h("p", { class: "quiet small" }, "log scale"));
   };
 
+  // A word that would show nothing is named by its characters.
+  const shown = word => /[^\p{C}\p{Z}]/u.test(word) ? word
+    : [...word].map(c => "U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")).join(" ");
+
   const tokens = (title, help, list) => !list || list.length === 0 ? null : h("section", { class: "chips" },
     h("h3", { title: help }, title),
     h("p", {}, list.filter((_, i) => i % 2 === 0).map((word, i) =>
-      h("span", { class: "chip", title: `${list[2 * i + 1] > 0 ? "+" : ""}${list[2 * i + 1]}` }, word))));
+      h("span", { class: "chip", title: `${list[2 * i + 1] > 0 ? "+" : ""}${list[2 * i + 1]}` }, shown(word)))));
 
   const childList = (dictionary, feature) => {
     if (!feature.ch) return null;
