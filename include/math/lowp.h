@@ -21,6 +21,7 @@ typedef struct Lowp {
   int64_t width;  /* <= LOWP_WIDEST */
   int64_t stride; /* bytes a row, >= width; those past width are of no account */
   bool is_left;   /* rows hold q + an offset of lowp.c's own, unsigned; right rows hold q */
+  int grid;       /* largest |q|: may be lowered, and a fill for the other side sets it anew */
   uint8_t *rows;  /* [count, stride] */
   float *scale;   /* [count] */
   float *error;   /* [count] |x - x^|, rounded up */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "cut.h"
+#include "grid.h"
 #include "hits.h"
 #include "sae.h"
 #include "status.h"
@@ -28,15 +29,17 @@ typedef struct Auxk {
   int64_t capacity; /* keys of a row: min(k, this rank's latents) */
   int32_t *dead;    /* [own] this rank's dead latents, from own.first; dead_count of them */
   int64_t dead_count;
-  float *grid_rows, *row_steps;       /* [rows, width], [rows]: x' = step * grid */
-  float *grid_latents, *latent_steps; /* of a tile of dead latents */
-  float *products;                    /* [threads, rows of a unit, tile] */
-  double *scores;                     /* the same */
-  SelectKey *keys;                    /* [rows, capacity] */
-  int64_t *counts;                    /* [rows] */
-  double *scales, *most;              /* [rows] */
-  int64_t *sums;                      /* [rows, width] */
-  double *room;                       /* [2, width] */
+  Grid grid;             /* rows, and a tile of dead latents */
+  float *tile;           /* [tile, width] their encoder rows */
+  float *columns;        /* [3, tile] for the scan of their scores */
+  float *room;           /* [threads, rows of a unit, tile] */
+  int32_t *products;     /* the same */
+  int32_t *found;        /* [threads, tile] */
+  SelectKey *keys;       /* [rows, capacity] */
+  int64_t *counts;       /* [rows] */
+  double *scales, *most; /* [rows] */
+  int64_t *sums;         /* [rows, width] */
+  double *moments;       /* [2, width] */
 } Auxk;
 
 /** ranks   local

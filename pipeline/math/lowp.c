@@ -18,6 +18,10 @@ int lowp_grid(void) {
   return g_grid;
 }
 
+static int grid_of(bool is_left) {
+  return is_left ? g_grid : RIGHT_GRID;
+}
+
 /* Left rows are moved into [1, 2 grid + 1]. */
 static int left_offset(void) {
   return g_grid + 1;
@@ -64,7 +68,7 @@ static float rounded_up(double value) {
 static void fill_row(Lowp *lowp, const float *row, int64_t i) {
   const float largest = lanes()->largest(row, lowp->width);
   const bool is_kept = largest >= 0x1p-60F && largest <= 0x1p50F;
-  const int grid = lowp->is_left ? g_grid : RIGHT_GRID;
+  const int grid = lowp->grid;
   const float scale = is_kept ? largest / (float)grid : 0.0F;
   LanesBytes sizes;
   lanes()->to_bytes(row, lowp->width, scale, is_kept ? (float)grid / largest : 0.0F,
@@ -94,7 +98,10 @@ void lowp_fill(Lowp *lowp, const float *rows, bool is_left) {
   ASSERT(g_grid > 0);
   Fill fill = {.lowp = lowp, .rows = rows};
   const int64_t units = (lowp->count + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
-  lowp->is_left = is_left;
+  if (lowp->is_left != is_left) {
+    lowp->is_left = is_left;
+    lowp->grid = grid_of(is_left);
+  }
   if (threads_run(units, fill_unit, &fill) != OK) { /* no threads to be had: alone */
     for (int64_t unit = 0; unit < units; unit++) {
       (void)!fill_unit(unit, 0, &fill);
@@ -126,7 +133,8 @@ Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width, b
   *out = (Lowp){.count = count,
                 .width = width,
                 .stride = (width + ALIGN - 1) / ALIGN * ALIGN,
-                .is_left = is_left};
+                .is_left = is_left,
+                .grid = grid_of(is_left)};
   TRY(make_rows(out));
   if (rows != NULL) {
     lowp_fill(out, rows, is_left);

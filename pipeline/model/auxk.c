@@ -6,12 +6,11 @@
 #include "dense.h"
 #include "exchange.h"
 #include "fixed.h"
+#include "lanes.h"
 #include "memory.h"
 #include "threads.h"
 
-/* Integers up to GRID in magnitude; products of COLUMNS of them sum to less than 2^24, so float32
- * GEMM is exact. */
-enum { GRID = 63, COLUMNS = 4096, TILE = 256, ROWS_A_UNIT = 32, PICKS_MOST = 512 };
+enum { TILE = 512, ROWS_A_UNIT = 32, PICKS_MOST = 512 };
 enum { UNIT = ROWS_A_UNIT * TILE };
 
 static Status make_buffers(Auxk *a, const Sae *sae, const Team *team, int64_t rows) {
@@ -23,18 +22,18 @@ static Status make_buffers(Auxk *a, const Sae *sae, const Team *team, int64_t ro
   TRY(hits_create(&a->hits, own, rows, a->capacity));
   TRY(MEMORY_NEW(&a->pull, rows * width, "residuals of AuxK"));
   TRY(MEMORY_NEW(&a->dead, own, "dead latents"));
-  TRY(MEMORY_NEW(&a->grid_rows, rows * width, "rows on a grid"));
-  TRY(MEMORY_NEW(&a->row_steps, rows, "steps of grids"));
-  TRY(MEMORY_NEW(&a->grid_latents, TILE * width, "latents on a grid"));
-  TRY(MEMORY_NEW(&a->latent_steps, TILE, "steps of grids"));
+  TRY(grid_create(&a->grid, width, rows, TILE));
+  TRY(MEMORY_NEW(&a->tile, TILE * width, "a tile of dead latents"));
+  TRY(MEMORY_NEW(&a->columns, 3 * TILE, "bounds of a tile"));
+  TRY(MEMORY_NEW(&a->room, (int64_t)threads_count() * UNIT, "products on a grid"));
   TRY(MEMORY_NEW(&a->products, (int64_t)threads_count() * UNIT, "products on a grid"));
-  TRY(MEMORY_NEW(&a->scores, (int64_t)threads_count() * UNIT, "scores on a grid"));
+  TRY(MEMORY_NEW(&a->found, (int64_t)threads_count() * TILE, "dead latents that may be picks"));
   TRY(MEMORY_NEW(&a->keys, rows * a->capacity, "keys of AuxK"));
   TRY(MEMORY_NEW(&a->counts, rows, "keys of AuxK"));
   TRY(MEMORY_NEW(&a->scales, rows, "scales of AuxK"));
   TRY(MEMORY_NEW(&a->most, rows, "activations of AuxK"));
   TRY(MEMORY_NEW(&a->sums, rows * width, "sums of AuxK"));
-  return MEMORY_NEW(&a->room, 2 * width, "moments of residuals");
+  return MEMORY_NEW(&a->moments, 2 * width, "moments of residuals");
 }
 
 Status auxk_create(Auxk *auxk, const Sae *sae, const Team *team, int64_t rows_most) {
@@ -51,18 +50,18 @@ void auxk_clear(Auxk *auxk) {
   hits_clear(&auxk->hits);
   MEMORY_FREE(auxk->pull);
   MEMORY_FREE(auxk->dead);
-  MEMORY_FREE(auxk->grid_rows);
-  MEMORY_FREE(auxk->row_steps);
-  MEMORY_FREE(auxk->grid_latents);
-  MEMORY_FREE(auxk->latent_steps);
+  grid_clear(&auxk->grid);
+  MEMORY_FREE(auxk->tile);
+  MEMORY_FREE(auxk->columns);
+  MEMORY_FREE(auxk->room);
   MEMORY_FREE(auxk->products);
-  MEMORY_FREE(auxk->scores);
+  MEMORY_FREE(auxk->found);
   MEMORY_FREE(auxk->keys);
   MEMORY_FREE(auxk->counts);
   MEMORY_FREE(auxk->scales);
   MEMORY_FREE(auxk->most);
   MEMORY_FREE(auxk->sums);
-  MEMORY_FREE(auxk->room);
+  MEMORY_FREE(auxk->moments);
 }
 
 typedef struct AuxkWork {
@@ -72,62 +71,29 @@ typedef struct AuxkWork {
   int64_t first, count; /* the tile: dead latents [first, first + count) of the list */
 } AuxkWork;
 
-/* Columns [0, width) are kept a block of COLUMNS at a time, [count, columns] each, so that the BLAS
- * sees dense rows. */
-static float *grid_block(float *grid, int64_t count, int64_t column) {
-  return grid + count * column;
+/* The score that decides: in double, and in this order, on every CPU. */
+static float score_of(const AuxkWork *work, int64_t row, int64_t n, int32_t product) {
+  const Grid *grid = &work->auxk->grid;
+  const double step = (double)grid->left_step[row] * (double)grid->right_step[n];
+  return (float)((double)product * step +
+                 (double)work->sae->b_enc[work->auxk->dead[work->first + n]]);
 }
 
-static int64_t columns_at(int64_t width, int64_t column) {
-  return width - column < COLUMNS ? width - column : COLUMNS;
-}
-
-/* row = step * integers of at most GRID; row `at` of `count`. Adding 1.5 * 2^23 rounds to an
- * integer. */
-static float put_on_grid(const float *row, int64_t width, float *grid, int64_t at, int64_t count) {
-  const float magic = 12582912.0F;
-  float most = 0.0F;
-  for (int64_t j = 0; j < width; j++) {
-    most = fmaxf(most, fabsf(row[j]));
-  }
-  const float inverse = most > 1e-30F ? (float)GRID / most : 0.0F;
-  for (int64_t column = 0; column < width; column += COLUMNS) {
-    const int64_t columns = columns_at(width, column);
-    float *to = grid_block(grid, count, column) + at * columns;
-    for (int64_t j = 0; j < columns; j++) {
-      to[j] = (row[column + j] * inverse + magic) - magic;
-    }
-  }
-  return most / (float)GRID;
-}
-
-static Status grid_rows_unit(int64_t unit, int thread, void *context) {
-  const AuxkWork *work = context;
-  Auxk *a = work->auxk;
-  const int64_t width = work->sae->width;
-  const int64_t rows = work->batch->rows;
-  (void)thread;
-  for (int64_t row = unit * ROWS_A_UNIT; row < (unit + 1) * ROWS_A_UNIT && row < rows; row++) {
-    a->row_steps[row] =
-        put_on_grid(work->batch->centred + row * width, width, a->grid_rows, row, rows);
-  }
-  return OK;
-}
-
-/* The integer dot products of some rows with the tile, exact. */
-static void multiply(const AuxkWork *work, int64_t first, int64_t rows, float *products,
-                     double *scores) {
-  Auxk *a = work->auxk;
-  const int64_t width = work->sae->width;
-  for (int64_t column = 0; column < width; column += COLUMNS) {
-    const int64_t columns = columns_at(width, column);
-    const float *left = grid_block(a->grid_rows, work->batch->rows, column) + first * columns;
-    dense_gemm(left, rows, grid_block(a->grid_latents, work->count, column), work->count, columns,
-               products);
-    for (int64_t i = 0; i < rows * work->count; i++) {
-      scores[i] = (column == 0 ? 0.0 : scores[i]) + (double)products[i];
-    }
-  }
+/* What may beat a row's worst pick, by a score in float32 with a bound of what it has lost; most do
+ * not. */
+static int64_t look(const AuxkWork *work, int64_t row, const int32_t *products, int32_t *found) {
+  const Auxk *a = work->auxk;
+  const float *columns = a->columns;
+  const LanesColumns bounds = {.scale = a->grid.right_step,
+                               .size = columns,
+                               .error = columns + TILE,
+                               .bias = columns + 2 * TILE};
+  const SelectKey worst = select_worst(a->keys + row * a->capacity, a->counts[row], a->capacity);
+  const LanesRow limit = {.scale = a->grid.left_step[row],
+                          .size = a->grid.left_norm[row],
+                          .error = 1.0F,
+                          .least = worst == 0 ? 0.0F : select_score(worst)};
+  return lanes()->scan(products, &bounds, &limit, work->count, found);
 }
 
 static Status offer_unit(int64_t unit, int thread, void *context) {
@@ -136,17 +102,19 @@ static Status offer_unit(int64_t unit, int thread, void *context) {
   const int64_t first = unit * ROWS_A_UNIT;
   const int64_t left = work->batch->rows - first;
   const int64_t rows = left < ROWS_A_UNIT ? left : ROWS_A_UNIT;
-  double *scores = a->scores + (int64_t)thread * UNIT;
-  multiply(work, first, rows, a->products + (int64_t)thread * UNIT, scores);
-  for (int64_t i = 0; i < rows * work->count; i++) {
-    const int64_t row = first + i / work->count;
-    const int64_t n = i % work->count;
-    const int64_t latent = a->dead[work->first + n];
-    const double step = (double)a->row_steps[row] * (double)a->latent_steps[n];
-    const float score = (float)(scores[i] * step + (double)work->sae->b_enc[latent]);
-    if (score > 0.0F) {
-      select_offer(a->keys + row * a->capacity, &a->counts[row], a->capacity,
-                   select_key(score, work->sae->own.first + latent));
+  int32_t *products = a->products + (int64_t)thread * UNIT;
+  int32_t *found = a->found + (int64_t)thread * TILE;
+  TRY(grid_multiply(&a->grid, first, rows, a->room + (int64_t)thread * UNIT, products));
+  for (int64_t row = first; row < first + rows; row++) {
+    const int32_t *own = products + (row - first) * work->count;
+    const int64_t count = look(work, row, own, found);
+    for (int64_t i = 0; i < count; i++) {
+      const float score = score_of(work, row, found[i], own[found[i]]);
+      if (score > 0.0F) {
+        const int64_t latent = a->dead[work->first + found[i]];
+        select_offer(a->keys + row * a->capacity, &a->counts[row], a->capacity,
+                     select_key(score, work->sae->own.first + latent));
+      }
     }
   }
   return OK;
@@ -156,10 +124,29 @@ static int64_t row_units(const AuxkWork *work) {
   return (work->batch->rows + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
 }
 
+/* The tile's latents on the grid. The scan's scores differ from those that decide by a few roundings
+ * of the product, which is at most |row| |latent|, and of the bias. */
+static Status set_tile(AuxkWork *work) {
+  Auxk *a = work->auxk;
+  const int64_t width = work->sae->width;
+  const float lost = 0x1p-20F;
+  for (int64_t n = 0; n < work->count; n++) {
+    memcpy(a->tile + n * width, work->sae->w_enc + a->dead[work->first + n] * width,
+           (size_t)width * sizeof(*a->tile));
+  }
+  TRY(grid_set_latents(&a->grid, a->tile, work->count));
+  for (int64_t n = 0; n < work->count; n++) {
+    const float bias = work->sae->b_enc[a->dead[work->first + n]];
+    a->columns[n] = a->grid.right_norm[n] * lost;
+    a->columns[TILE + n] = fabsf(bias) * lost + 0x1p-120F;
+    a->columns[2 * TILE + n] = bias;
+  }
+  return OK;
+}
+
 /* This rank's best dead latents of each row by the score on the grid. */
 static Status rank_dead(AuxkWork *work) {
   Auxk *a = work->auxk;
-  const int64_t width = work->sae->width;
   a->dead_count = 0;
   for (int64_t i = 0; i < shard_count(work->sae->own); i++) {
     if (work->batch->is_dead[i]) {
@@ -167,13 +154,10 @@ static Status rank_dead(AuxkWork *work) {
     }
   }
   memset(a->counts, 0, (size_t)work->batch->rows * sizeof(*a->counts));
-  TRY(threads_run(row_units(work), grid_rows_unit, work));
+  TRY(grid_set_rows(&a->grid, work->batch->centred, work->batch->rows));
   for (work->first = 0; work->first < a->dead_count; work->first += TILE) {
     work->count = a->dead_count - work->first < TILE ? a->dead_count - work->first : TILE;
-    for (int64_t n = 0; n < work->count; n++) {
-      a->latent_steps[n] = put_on_grid(work->sae->w_enc + a->dead[work->first + n] * width, width,
-                                       a->grid_latents, n, work->count);
-    }
+    TRY(set_tile(work));
     TRY(threads_run(row_units(work), offer_unit, work));
   }
   return OK;
@@ -263,7 +247,7 @@ static void set_loss(AuxkWork *work) {
   Auxk *a = work->auxk;
   const AuxkBatch *batch = work->batch;
   const int64_t width = work->sae->width;
-  const double residual = dense_spread(batch->residual, batch->rows, width, a->room);
+  const double residual = dense_spread(batch->residual, batch->rows, width, a->moments);
   const double share = fmin((double)batch->dead / (double)a->k, 1.0);
   double sum = 0.0;
   for (int64_t row = 0; row < batch->rows; row++) {

@@ -166,11 +166,15 @@ static void discard(const char *part, bool is_first) {
 static Status write_whole(Desk *desk, const char *folder, const char *title, const Stamp *stamp) {
   Team *team = desk->atlas->team;
   const bool is_first = team->rank == 0;
-  TRY_ALL(team, is_first ? begin(desk->folder) : OK);
-  const Status status = write_data(desk, title);
+  Status status = team_agree(team, is_first ? begin(desk->folder) : OK);
+  if (status == OK) {
+    status = write_data(desk, title);
+  }
   MEMORY_FREE(desk->last_folder);
   if (status != OK) {
     discard(desk->folder, is_first);
+    team_barrier(
+        team); /* who ends first has all others ended: mpirun would stop the removal half-way */
     return status;
   }
   TRY_ALL(team, is_first ? finish(desk->folder, folder, stamp) : OK);

@@ -63,7 +63,7 @@ static bool is_row_true(const Lowp *lowp, const float *row, int64_t i) {
     const long double value = (long double)lowp->scale[i] * q;
     lost += ((long double)row[j] - value) * ((long double)row[j] - value);
     square += value * value;
-    fits = fits && abs(q) <= grid_of(lowp);
+    fits = fits && abs(q) <= grid_of(lowp) && abs(q) <= lowp->grid;
   }
   const long double error = (long double)lowp->error[i];
   const long double norm = (long double)lowp->norm[i];
@@ -71,20 +71,29 @@ static bool is_row_true(const Lowp *lowp, const float *row, int64_t i) {
          error <= 1.00001L * sqrtl(lost) + 1e-44L && norm <= 1.00001L * sqrtl(square) + 1e-44L;
 }
 
+static bool are_rows_true(const Lowp *lowp, const float *rows) {
+  bool all = true;
+  for (int64_t i = 0; i < lowp->count; i++) {
+    all = all && is_row_true(lowp, rows + i * lowp->width, i);
+  }
+  return all;
+}
+
 static void check_rows(Kind kind, int64_t count, int64_t width, bool is_left) {
   float *rows = make_rows(kind, count, width);
   Lowp lowp = {0};
   CU_ASSERT_EQUAL(lowp_create(&lowp, rows, count, width, is_left), OK);
-  bool all = true;
-  for (int64_t i = 0; i < count; i++) {
-    all = all && is_row_true(&lowp, rows + i * width, i);
-  }
-  CU_ASSERT(all);
+  CU_ASSERT(are_rows_true(&lowp, rows));
   if (kind == GRID && !is_left) { /* 127 / 8 is the largest: nothing is lost */
     rows[0] = 127 * 0.125F;
     lowp_fill(&lowp, rows, false);
     CU_ASSERT_EQUAL(lowp.error[0], 0.0F);
   }
+  lowp.grid = 31; /* a coarser grid, until a fill for the other side */
+  lowp_fill(&lowp, rows, is_left);
+  CU_ASSERT(lowp.grid == 31 && are_rows_true(&lowp, rows));
+  lowp_fill(&lowp, rows, !is_left);
+  CU_ASSERT(lowp.grid == grid_of(&lowp) && are_rows_true(&lowp, rows));
   lowp_clear(&lowp);
   MEMORY_FREE(rows);
 }

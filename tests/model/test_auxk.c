@@ -5,10 +5,11 @@
 #include "auxk.h"
 #include "check.h"
 #include "dense.h"
+#include "lowp.h"
 #include "memory.h"
 #include "random.h"
 
-enum { WIDTH = 5000, LATENTS = 600, ROWS = 4, PICKS = 512 };
+enum { WIDTH = 4200, LATENTS = 1000, ROWS = 4, PICKS = 512 };
 
 static Team g_team;
 
@@ -133,7 +134,7 @@ static bool is_right_row(const Setting *s, int64_t row) {
   return right;
 }
 
-static void test_picks_are_by_integers(void) {
+static void check_picks(void) {
   Setting s;
   open_setting(&s);
   run(&s);
@@ -142,6 +143,18 @@ static void test_picks_are_by_integers(void) {
   }
   CU_ASSERT(s.auxk.loss > 0.0 && s.auxk.factor > 0.0F);
   close_setting(&s);
+}
+
+static void test_picks_are_by_integers(void) {
+  CU_ASSERT(lowp_grid() == 0); /* nobody has called lowp_open() yet */
+  check_picks();
+}
+
+static void test_picks_are_the_same_in_8_bits(void) {
+  const char *why;
+  if (lowp_open(&why)) {
+    check_picks();
+  }
 }
 
 static void test_no_residual_no_loss(void) {
@@ -156,6 +169,7 @@ static void test_no_residual_no_loss(void) {
 
 static const CheckFact FACTS[] = {
     {"picks are the best by integers on a grid, ties to low ids", test_picks_are_by_integers},
+    {"the same where products are formed in 8 bits", test_picks_are_the_same_in_8_bits},
     {"no residual, no loss", test_no_residual_no_loss},
 };
 

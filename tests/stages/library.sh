@@ -47,7 +47,7 @@ check() {
 fails() {
   local code=$1 pattern=$2 final=$3 ranks=$4 name=$5 got=0
   shift 5
-  timeout "${ERROR_SECONDS:-10}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err || got=$?
+  timeout "${ERROR_SECONDS:-30}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err || got=$?
   if [ "$got" -ne "$code" ]; then
     echo "exit code $got, expected $code"
   elif [ "$(grep -c '^cleave: ' err)" -ne 1 ]; then
