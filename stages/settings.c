@@ -247,12 +247,13 @@ static Status fill_dictionaries(Settings *settings, const Config *config) {
   return OK;
 }
 
+static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
 /* Names become file names and parts of feature ids. */
 static Status check_name(const Settings *settings, const Config *config, int64_t index) {
   char place[256];
   const char *name = settings->dictionaries[index].name;
-  const size_t plain =
-      strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+  const size_t plain = strspn(name, PLAIN);
   config_place(config, "dictionaries", index, "name", place);
   if (name[0] == '\0' || name[0] == '.' || name[plain] != '\0' || strlen(name) > 64) {
     return RAISE(ERR_CONFIG, "%s: '%s' must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with .",
@@ -266,7 +267,6 @@ static Status check_name(const Settings *settings, const Config *config, int64_t
 
 /* It becomes part of a link. */
 static Status check_neuronpedia(const Settings *settings, const Config *config, int64_t index) {
-  static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
   char place[256];
   const char *name = settings->dictionaries[index].neuronpedia;
   const size_t model = strspn(name, PLAIN);

@@ -197,14 +197,24 @@ static Status write_children(Portrait *portrait, Pen *pen) {
   return OK;
 }
 
-/* Values of the parent and the children on the strip that was read last: who takes over where. */
+static Status read_strip(Portrait *portrait, int64_t row) {
+  TRY(strip_read(&portrait->strip, portrait->desk->atlas, row, portrait->desk->strip_side));
+  return MEMORY_RESIZE(&portrait->values, portrait->strip.count, "values of a strip");
+}
+
+/* A feature's values on the strip that was read last. */
+static Status write_values(Portrait *portrait, int dictionary, int64_t id, Pen *pen) {
+  TRY(strip_values(&portrait->strip, &portrait->desk->atlas->dictionaries[dictionary], id,
+                   portrait->values, NULL));
+  strip_write_values(&portrait->strip, portrait->values, pen);
+  return OK;
+}
+
+/* Values of the parent and the children there: who takes over where. */
 static Status write_relatives(Portrait *portrait, Pen *pen) {
-  const Atlas *atlas = portrait->desk->atlas;
   if (portrait->link.parent != SCHEMA_NO_ID) {
     pen_key(pen, "pv");
-    TRY(strip_values(&portrait->strip, &atlas->dictionaries[portrait->below->parent],
-                     portrait->link.parent, portrait->values, NULL));
-    strip_write_values(&portrait->strip, portrait->values, pen);
+    TRY(write_values(portrait, portrait->below->parent, portrait->link.parent, pen));
   }
   if (portrait->child_count == 0) {
     return OK;
@@ -212,9 +222,7 @@ static Status write_relatives(Portrait *portrait, Pen *pen) {
   pen_key(pen, "cv");
   pen_open(pen, "[");
   for (int64_t i = 0; i < shown_children(portrait); ++i) {
-    TRY(strip_values(&portrait->strip, &atlas->dictionaries[portrait->larger],
-                     portrait->children[i].id, portrait->values, NULL));
-    strip_write_values(&portrait->strip, portrait->values, pen);
+    TRY(write_values(portrait, portrait->larger, portrait->children[i].id, pen));
   }
   pen_close(pen, "]");
   return OK;
@@ -223,17 +231,13 @@ static Status write_relatives(Portrait *portrait, Pen *pen) {
 /* One example. kind: 0 one of the strongest, else the number of its activation interval from the
  * top. */
 static Status write_strip(Portrait *portrait, int64_t row, int64_t kind, Pen *pen) {
-  const Atlas *atlas = portrait->desk->atlas;
-  TRY(strip_read(&portrait->strip, atlas, row, portrait->desk->strip_side));
-  TRY(MEMORY_RESIZE(&portrait->values, portrait->strip.count, "values of a strip"));
+  TRY(read_strip(portrait, row));
   pen_open(pen, "{");
   pen_key(pen, "k");
   pen_integer(pen, kind);
   strip_write(&portrait->strip, pen);
   pen_key(pen, "v");
-  TRY(strip_values(&portrait->strip, &atlas->dictionaries[portrait->dictionary], portrait->id,
-                   portrait->values, NULL));
-  strip_write_values(&portrait->strip, portrait->values, pen);
+  TRY(write_values(portrait, portrait->dictionary, portrait->id, pen));
   TRY(write_relatives(portrait, pen));
   pen_close(pen, "}");
   return OK;
@@ -243,19 +247,15 @@ static Status write_strip(Portrait *portrait, int64_t row, int64_t kind, Pen *pe
  * child does? Kept here, so that a page of the parent loads no file of a child. */
 static Status write_child_strip(Portrait *portrait, const Child *child, int64_t *rows, Pen *pen) {
   const AtlasDictionary *larger = &portrait->desk->atlas->dictionaries[portrait->larger];
-  const AtlasDictionary *own = &portrait->desk->atlas->dictionaries[portrait->dictionary];
   TRY(shelf_read(larger->columns[ATLAS_TOP_ROW], child->id, 1, rows));
   pen_open(pen, "{");
   if (rows[0] >= 0) {
-    TRY(strip_read(&portrait->strip, portrait->desk->atlas, rows[0], portrait->desk->strip_side));
-    TRY(MEMORY_RESIZE(&portrait->values, portrait->strip.count, "values of a strip"));
+    TRY(read_strip(portrait, rows[0]));
     strip_write(&portrait->strip, pen);
     pen_key(pen, "v");
-    TRY(strip_values(&portrait->strip, larger, child->id, portrait->values, NULL));
-    strip_write_values(&portrait->strip, portrait->values, pen);
+    TRY(write_values(portrait, portrait->larger, child->id, pen));
     pen_key(pen, "pv");
-    TRY(strip_values(&portrait->strip, own, portrait->id, portrait->values, NULL));
-    strip_write_values(&portrait->strip, portrait->values, pen);
+    TRY(write_values(portrait, portrait->dictionary, portrait->id, pen));
   }
   pen_close(pen, "}");
   return OK;

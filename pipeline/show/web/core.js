@@ -92,18 +92,13 @@ const book = {
 };
 
 const shardOf = {
-  feature: (dictionary, id) => {
-    const shard = Math.floor(id / cleave.run.shard.features);
-    return `feature/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
+  of: (kind, size, dictionary, id) => {
+    const shard = Math.floor(id / cleave.run.shard[size]);
+    return `${kind}/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
   },
-  family: (dictionary, id) => {
-    const shard = Math.floor(id / cleave.run.shard.families);
-    return `family/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
-  },
-  near: (dictionary, id) => {
-    const shard = Math.floor(id / cleave.run.shard.features);
-    return `near/${book.name(dictionary)}/${Math.floor(shard / cleave.run.shard.folder)}/${shard}`;
-  },
+  feature: (dictionary, id) => shardOf.of("feature", "features", dictionary, id),
+  near: (dictionary, id) => shardOf.of("near", "features", dictionary, id),
+  family: (dictionary, id) => shardOf.of("family", "families", dictionary, id),
   families: page => `families/${Math.floor(page / cleave.run.shard.folder)}/${page}`,
 };
 
