@@ -42,7 +42,8 @@ typedef struct WorkFile {
   bool is_rows, is_lists, is_part;
 } WorkFile;
 
-/* Is it a file of the step? */
+/* Is it a file of the step? Parts are all that a killed job leaves: X.h5.part, and Open MPI's own
+ * X.h5.part.locktest.0, which must not be taken for X.h5. */
 static bool parse(const char *name, const char *step, WorkFile *out) {
   const size_t length = strlen(step);
   char what[8] = "";
@@ -51,11 +52,10 @@ static bool parse(const char *name, const char *step, WorkFile *out) {
     return false;
   }
   sscanf(name + length, "-%7[a-z]-%lld", what, &at);
-  const size_t end = strlen(name);
   *out = (WorkFile){.at = at,
                     .is_rows = strcmp(what, "rows") == 0,
                     .is_lists = strcmp(what, "lists") == 0,
-                    .is_part = end > 5 && strcmp(name + end - 5, ".part") == 0};
+                    .is_part = strstr(name, ".h5.part") != NULL};
   return true;
 }
 

@@ -20,14 +20,15 @@ static Status path_of(const TrainCheckpoint *checkpoint, int64_t step, char **pa
   return text_join_path(path, checkpoint->folder, name);
 }
 
-/* The step of a file name, -1 for other files. `is_part`: what a killed job left behind. */
+/* The step of a file name, -1 for other files. `is_part`: what a killed job left behind, X.h5.part or
+ * Open MPI's own X.h5.part.locktest.0. */
 static int64_t step_of(const char *name, bool *is_part) {
   long long step = -1;
   int past = 0;
   if (sscanf(name, "step-%lld.h5%n", &step, &past) != 1 || past == 0) {
     return -1;
   }
-  *is_part = strcmp(name + past, ".part") == 0;
+  *is_part = strncmp(name + past, ".part", 5) == 0;
   return *is_part || name[past] == '\0' ? step : -1;
 }
 
