@@ -91,8 +91,26 @@ static const ConfigRow DICTIONARY_ROWS[] = {
 const ConfigSection SETTINGS_DICTIONARY = SECTION("dictionaries", DICTIONARY_ROWS, true);
 
 static const ConfigRow TRAIN_ROWS[] = {
+    {"architecture", CONFIG_CHOICE, FIELD(TrainSettings, architecture), "topk", 0, 0,
+     "topk|batchtopk|matryoshka|jumprelu|relu", /* as ARCHITECTURES */
+     "The kind of dictionary; jumprelu and relu form all scores and are several times slower.",
+     true},
     {"k", CONFIG_INTEGER, FIELD(TrainSettings, k), "32", 1, 4096, "latents",
-     "Active latents a row (TopK).", true},
+     "Active latents a row (batchtopk and matryoshka: on average).", true},
+    {"prefixes", CONFIG_INTEGER, FIELD(TrainSettings, prefixes), "5", 1, 16, "parts",
+     "matryoshka: nested parts that rebuild a row alone, each twice the size of the one before.",
+     true},
+    {"sparsity", CONFIG_REAL, FIELD(TrainSettings, sparsity), "0", 0, 1e9, "",
+     "jumprelu, relu: weight of the sparsity loss; 0: 5, of relu that of Scaling Monosemanticity.",
+     true},
+    {"sparsity_warmup", CONFIG_REAL, FIELD(TrainSettings, sparsity_warmup), "-1", -1, 1, "share",
+     "jumprelu, relu: share of the steps over which that weight rises; -1: 1 of jumprelu, 0.05 of "
+     "relu.",
+     true},
+    {"sparsity_loss", CONFIG_CHOICE, FIELD(TrainSettings, sparsity_loss), "tanh", 0, 0, "tanh|step",
+     "jumprelu: tanh of 4 times each activation, or 1 for each that fires.", true},
+    {"bandwidth", CONFIG_REAL, FIELD(TrainSettings, bandwidth), "2", 1e-9, 1e6, "scores",
+     "jumprelu: width of the window around a threshold in which scores move it.", true},
     {"batch", CONFIG_INTEGER, FIELD(TrainSettings, batch), "512", 1, 1 << 24, "rows",
      "Rows a step.", true},
     {"passes", CONFIG_REAL, FIELD(TrainSettings, passes), "1", 1e-6, 1e6, "passes",

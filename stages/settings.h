@@ -48,7 +48,13 @@ typedef struct ImportSettings { /* rows from elsewhere instead of a harvest */
 } ImportSettings;
 
 typedef struct TrainSettings {
+  int64_t architecture;     /* index of ARCHITECTURES */
   int64_t k;                /* active latents a row */
+  int64_t prefixes;         /* nested parts of matryoshka */
+  double sparsity;          /* weight of the sparsity loss, 0: the architecture's own */
+  double sparsity_warmup;   /* share of the steps, below 0: the architecture's own */
+  int64_t sparsity_loss;    /* 0 tanh, 1 step */
+  double bandwidth;         /* of the kernel around thresholds */
   int64_t batch;            /* rows a step */
   double passes;            /* over the training rows */
   double rate;              /* Adam step size, 0: 2e-4 / sqrt(latents / 2^14) */

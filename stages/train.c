@@ -1,5 +1,5 @@
-/* cleave-train: one TopK sparse autoencoder for every dictionary of run.yaml, each partitioned over
- * all ranks. */
+/* cleave-train: one sparse autoencoder for every dictionary of run.yaml, each partitioned over all
+ * ranks. */
 #include "train.h"
 
 #include <math.h>
@@ -59,24 +59,58 @@ static double rate_of(const Training *t) {
   return common > 0 ? common : 2e-4 / sqrt((double)t->settings->latents / 16384.0);
 }
 
+static const Architecture *architecture_of(const Stage *stage) {
+  return ARCHITECTURES[stage->settings.train.architecture];
+}
+
+/* Keys that would do nothing are refused. */
+static Status refuse_key(const Stage *stage, const char *key, bool is_used) {
+  char place[CONFIG_PLACE];
+  if (is_used || !config_is_given(stage->config, "train", 0, key)) {
+    return OK;
+  }
+  return RAISE(ERR_CONFIG, "%s: architecture %s has no use for it",
+               config_place(stage->config, "train", 0, key, place), architecture_of(stage)->name);
+}
+
+static Status check_keys(const Stage *stage) {
+  const Architecture *a = architecture_of(stage);
+  TRY(refuse_key(stage, "k", a->has_k));
+  TRY(refuse_key(stage, "aux_weight", a->has_k));
+  TRY(refuse_key(stage, "prefixes", a->has_prefixes));
+  TRY(refuse_key(stage, "sparsity", a->has_sparsity));
+  TRY(refuse_key(stage, "sparsity_warmup", a->has_sparsity));
+  TRY(refuse_key(stage, "sparsity_loss", a->has_threshold_loss));
+  return refuse_key(stage, "bandwidth", a->has_threshold_loss);
+}
+
 static TrainSpec train_spec(const Training *t, int64_t steps) {
   const TrainSettings *settings = &t->stage->settings.train;
+  const Architecture *architecture = architecture_of(t->stage);
   const double run = (double)steps * (double)settings->batch;
   const int64_t share = (int64_t)(settings->dead_share * run);
   const int64_t dead = share < settings->dead_rows ? share : settings->dead_rows;
-  return (TrainSpec){.name = t->settings->name,
-                     .latents = t->settings->latents,
-                     .width = t->rows->width,
-                     .k = settings->k,
-                     .batch = settings->batch,
-                     .steps = steps,
-                     .seed = t->seed,
-                     .rate = rate_of(t),
-                     .warmup = settings->warmup,
-                     .decay = settings->decay,
-                     .clip = settings->clip,
-                     .aux_weight = settings->aux_weight,
-                     .dead_rows = dead < 1 ? 1 : dead};
+  return (TrainSpec){
+      .name = t->settings->name,
+      .architecture = architecture,
+      .latents = t->settings->latents,
+      .width = t->rows->width,
+      .k = settings->k,
+      .prefixes = settings->prefixes,
+      .batch = settings->batch,
+      .steps = steps,
+      .seed = t->seed,
+      .rate = rate_of(t),
+      .warmup = settings->warmup,
+      .decay = settings->decay,
+      .clip = settings->clip,
+      .aux_weight = settings->aux_weight,
+      .dead_rows = dead < 1 ? 1 : dead,
+      .sparsity = settings->sparsity > 0 ? settings->sparsity : architecture->sparsity,
+      .sparsity_warmup = settings->sparsity_warmup >= 0 ? settings->sparsity_warmup
+                                                        : architecture->sparsity_warmup,
+      .counts_active = settings->sparsity_loss == 1,
+      .bandwidth = settings->bandwidth};
 }
 
 static Status take(Training *t) {
@@ -184,7 +218,7 @@ static Status make(Training *t) {
 }
 
 static void make_stamp(const Training *t, Stamp *stamp) {
-  stamp_open(stamp, "train 1");
+  stamp_open(stamp, "train 2");
   stamp_add_fingerprint(stamp, config_fingerprint(&SETTINGS_TRAIN, &t->stage->settings.train));
   stamp_add_fingerprint(stamp, config_fingerprint(&SETTINGS_DICTIONARY, t->settings));
   stamp_add_fingerprint(stamp, (uint64_t)t->seed);
@@ -248,6 +282,7 @@ static Status run(Stage *stage) {
   lowp_open(&screen);
   stage_catch_signals();
   TRY_ALL(&stage->team, stage_check_only(stage));
+  TRY_ALL(&stage->team, check_keys(stage));
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));
   const Status status = train_each(stage, &rows, path);
   train_rows_close(&rows);

@@ -89,13 +89,13 @@ static ArchiveDataset dataset_of(const Train *train, const TrainPart *part, char
 static Status write_parts(Archive *archive, Team *team, Train *train) {
   TrainPart parts[TRAIN_PARTS];
   char name[64];
-  train_parts(train, parts);
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  const int count = train_parts(train, parts);
+  for (int p = 0; p < count; p++) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     TRY(archive_add(archive, &dataset));
   }
   TRY(archive_begin(archive));
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  for (int p = 0; p < count; p++) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     const int64_t whole = team->rank == 0 ? train->spec.width : 0;
     const Shard own = train->sae->own;
@@ -112,6 +112,7 @@ static Status write_file(const TrainCheckpoint *checkpoint, Archive *archive, Te
   TRY(archive_set_text(archive, "/", "name", train->spec.name));
   TRY(archive_set_integer(archive, "/", "step", train->step));
   TRY(archive_set_integer(archive, "/", "log_bytes", log_bytes));
+  TRY(archive_set_real(archive, "/", "cutoff", train->cutoff));
   return write_parts(archive, team, train);
 }
 
@@ -144,8 +145,8 @@ Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Trai
 static Status read_parts(Archive *archive, Train *train) {
   TrainPart parts[TRAIN_PARTS];
   char name[64];
-  train_parts(train, parts);
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  const int count = train_parts(train, parts);
+  for (int p = 0; p < count; p++) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     int64_t shape[2];
     const Shard own = train->sae->own;
@@ -168,6 +169,7 @@ static Status load_file(const TrainCheckpoint *checkpoint, Archive *archive, Tea
   }
   TRY(archive_get_integer(archive, "/", "step", &step));
   TRY(archive_get_integer(archive, "/", "log_bytes", log_bytes));
+  TRY(archive_get_real(archive, "/", "cutoff", &train->cutoff));
   TRY(read_parts(archive, train));
   train_resume(train, team, step);
   log_info("%s goes on from step %lld", train->spec.name, (long long)step);

@@ -8,7 +8,7 @@
 #include "text.h"
 
 static const char HEADER[] =
-    "step,rows,loss,explained_variance,l0,dead,gradient_norm,rate,aux_loss\n";
+    "step,rows,loss,explained_variance,l0,dead,gradient_norm,rate,aux_loss,penalty\n";
 
 static Status write_failed(const TrainLog *log) {
   return RAISE(errno == ENOSPC ? ERR_SPACE : ERR_FILE, "%s: %s", log->path, strerror(errno));
@@ -64,9 +64,10 @@ Status train_log_add(TrainLog *log, int64_t step, int64_t rows, const TrainRepor
   if (log->file == NULL) {
     return OK;
   }
-  snprintf(line, sizeof(line), "%lld,%lld,%.9g,%.9g,%.9g,%lld,%.9g,%.9g,%.9g\n", (long long)step,
-           (long long)rows, report->loss, report->explained, report->l0, (long long)report->dead,
-           report->gradient_norm, report->rate, report->aux_loss);
+  snprintf(line, sizeof(line), "%lld,%lld,%.9g,%.9g,%.9g,%lld,%.9g,%.9g,%.9g,%.9g\n",
+           (long long)step, (long long)rows, report->loss, report->explained, report->l0,
+           (long long)report->dead, report->gradient_norm, report->rate, report->aux_loss,
+           report->penalty);
   return add_text(log, line);
 }
 

@@ -1,6 +1,11 @@
 #include "train_output.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "archive.h"
+#include "dense.h"
+#include "memory.h"
 #include "schema.h"
 #include "shard.h"
 
@@ -20,13 +25,23 @@ static Status set_origin(const TrainOutput *output, Archive *file, const Train *
   return archive_set_integer(file, "/", "dead_in_training", train->dead);
 }
 
+static bool is_topk(const TrainSpec *spec) {
+  return strcmp(spec->architecture->encoded_as, "topk") == 0;
+}
+
+/* Latents that are not selected fire above a threshold of their own, or above 0. */
+static bool has_threshold(const TrainSpec *spec) {
+  return strcmp(spec->architecture->encoded_as, "jumprelu") == 0;
+}
+
 static Status set_architecture(const TrainOutput *output, Archive *file, const TrainSpec *spec) {
-  TRY(archive_set_text(file, "/", "architecture", "topk"));
-  TRY(archive_set_integer(file, "/", "k", spec->k));
+  TRY(archive_set_text(file, "/", "architecture", spec->architecture->encoded_as));
+  TRY(archive_set_text(file, "/", "trained_as", spec->architecture->name));
+  TRY(archive_set_integer(file, "/", "k", is_topk(spec) ? spec->k : 0));
   TRY(archive_set_integer(file, "/", "latents", spec->latents));
   TRY(archive_set_integer(file, "/", "width", spec->width));
   TRY(archive_set_real(file, "/", "input_scale", output->rows->scale));
-  return archive_set_integer(file, "/", "subtract_b_dec", 1);
+  return archive_set_integer(file, "/", "subtract_b_dec", spec->architecture->subtracts_b_dec);
 }
 
 static Status declare(Archive *file, const TrainSpec *spec) {
@@ -36,28 +51,64 @@ static Status declare(Archive *file, const TrainSpec *spec) {
       {"/w_enc", ARCHIVE_F32, 2, {m, d}, "encoder rows", "1"},
       {"/w_dec", ARCHIVE_F32, 2, {m, d}, "decoder rows, unit norm: directions of features", "1"},
       {"/b_enc", ARCHIVE_F32, 1, {m}, "encoder biases", "scaled"},
-      {"/b_dec", ARCHIVE_F32, 1, {d}, "decoder bias, subtracted before the encoder", "scaled"}};
-  for (int i = 0; i < 4; i++) {
+      {"/b_dec", ARCHIVE_F32, 1, {d}, "decoder bias", "scaled"},
+      {"/threshold", ARCHIVE_F32, 1, {m}, "a latent fires above it", "scaled"}};
+  for (int i = 0; i < (has_threshold(spec) ? 5 : 4); i++) {
     TRY(archive_add(file, &datasets[i]));
   }
   return OK;
 }
 
-static Status write_weights(Archive *file, const Team *team, const Sae *sae) {
+/* Free decoder norms go into the encoder: a feature's activation is then that of its unit direction. */
+static void fold_row(const Train *train, int64_t i, float *threshold) {
+  const Sae *sae = train->sae;
+  const double norm = sqrt(dense_square(sae->w_dec + i * sae->width, sae->width));
+  for (int64_t j = i * sae->width; j < (i + 1) * sae->width && norm > 0.0; j++) {
+    sae->w_enc[j] = (float)((double)sae->w_enc[j] * norm);
+    sae->w_dec[j] = (float)((double)sae->w_dec[j] / norm);
+  }
+  sae->b_enc[i] = (float)((double)sae->b_enc[i] * norm);
+  *threshold = (float)((double)*threshold * norm);
+}
+
+/* A latent whose decoder row is zero has no direction and says nothing. */
+static void fold(const Train *train, float *thresholds) {
+  for (int64_t i = 0; i < shard_count(train->sae->own); i++) {
+    thresholds[i] = train->sae->threshold != NULL ? train->sae->threshold[i] : (float)train->cutoff;
+    if (!train->spec.architecture->has_unit_rows) {
+      fold_row(train, i, &thresholds[i]);
+    }
+  }
+}
+
+static Status write_arrays(Archive *file, const Team *team, const Train *train,
+                           const float *thresholds) {
+  const Sae *sae = train->sae;
   const int64_t own = shard_count(sae->own);
   TRY(archive_begin(file));
   TRY(archive_write(file, "/w_enc", sae->own.first, own, sae->w_enc));
   TRY(archive_write(file, "/w_dec", sae->own.first, own, sae->w_dec));
   TRY(archive_write(file, "/b_enc", sae->own.first, own, sae->b_enc));
+  TRY(has_threshold(&train->spec)
+          ? archive_write(file, "/threshold", sae->own.first, own, thresholds)
+          : OK);
   return archive_write(file, "/b_dec", 0, team->rank == 0 ? sae->width : 0, sae->b_dec);
 }
 
-static Status write_all(const TrainOutput *output, Archive *file, const Team *team,
-                        const Train *train) {
+static Status write_weights(Archive *file, Team *team, const Train *train) {
+  float *thresholds = NULL;
+  TRY_NEW(team, &thresholds, shard_count(train->sae->own), "thresholds");
+  fold(train, thresholds);
+  const Status status = write_arrays(file, team, train, thresholds);
+  MEMORY_FREE(thresholds);
+  return status;
+}
+
+static Status write_all(const TrainOutput *output, Archive *file, Team *team, const Train *train) {
   TRY(set_origin(output, file, train));
   TRY(set_architecture(output, file, &train->spec));
   TRY(declare(file, &train->spec));
-  return write_weights(file, team, train->sae);
+  return write_weights(file, team, train);
 }
 
 Status train_output_write(const TrainOutput *output, Team *team, const Train *train) {

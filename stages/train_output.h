@@ -15,8 +15,9 @@ typedef struct TrainOutput {
   const TrainRows *rows;
 } TrainOutput;
 
-/** ranks   collective
- *  fails   ERR_FILE, ERR_SPACE; no file then */
+/** Free decoder norms are folded into the encoder, in `train` too: it is of no use after that.
+ *  ranks   collective
+ *  fails   ERR_FILE, ERR_SPACE, ERR_MEMORY; no file then */
 Status train_output_write(const TrainOutput *output, Team *team, const Train *train) MUST_USE;
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /** Dense kernels on row-major float32. ranks: all local. The fixed-order ones give the same bits on
- * every CPU (64 lanes of explicit fma, lanes summed by halves); dense_gemm does not: it may only
- * screen. */
+ * every CPU (64 lanes of explicit fma, lanes summed by halves); dense_gemm and its kin do
+ * not. */
 
 /** Dot product in the fixed order. */
 float dense_dot(const float *a, const float *b, int64_t width);
@@ -21,9 +21,16 @@ void dense_add(float *y, const float *x, int64_t width, float factor);
 /** The same four times, rows in order. */
 void dense_add4(float *y, const float *const rows[4], int64_t width, const float factors[4]);
 
-/** out[m, n] = a[m, width] b[n, width]^T by the BLAS, single-threaded: row strides are width,
- * width, n. */
+/** By the BLAS, single-threaded, rows without gaps; the bits depend on the BLAS core and on the
+ *  shape, on nothing else.
+ *    dense_gemm         out[m, n] = a[m, width] b[n, width]^T
+ *    dense_gemm_plain   out[m, n] = a[m, width] b[width, n]
+ *    dense_gemm_turned  out[m, n] = a[width, m]^T b[width, n] */
 void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t width, float *out);
+void dense_gemm_plain(const float *a, int64_t m, const float *b, int64_t n, int64_t width,
+                      float *out);
+void dense_gemm_turned(const float *a, int64_t m, const float *b, int64_t n, int64_t width,
+                       float *out);
 /** Rigorous bound of |dense_gemm's entry - dense_dot| per unit of |a||b|, any order of summation:
  * (2 width + 8) 2^-24 would be enough for both; see dense.c. */
 double dense_gemm_error(int64_t width);

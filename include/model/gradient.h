@@ -21,7 +21,8 @@
  *    factor * a * pull_b   to w_dec_i */
 typedef struct GradientTerm {
   const Hits *hits;
-  const float *pull; /* [rows, width] */
+  const float *pull; /* [groups, rows, width]: of latents below past[0], then below past[1], ... */
+  const int64_t *past; /* [groups] global latents, ascending; NULL: one group */
   float factor;
   float *slopes; /* [hits], in the order of hits->by_latent: filled by gradient_measure */
 } GradientTerm;
@@ -34,11 +35,12 @@ typedef struct Gradient {
   GradientTerm terms[GRADIENT_TERMS];
   int count; /* terms in use */
   /* results of gradient_measure */
-  float *biases;   /* [own] gradient of b_enc */
-  double *squares; /* [own] squared norm of a latent's gradient */
-  float *b_dec;    /* [width] gradient of b_dec, the same on all ranks */
-  double norm;     /* of all gradients, the same on all ranks */
-  bool is_finite;  /* on all ranks */
+  float *biases;     /* [own] gradient of b_enc */
+  float *thresholds; /* [own] gradient of log_threshold, by train_dense.h; else NULL */
+  double *squares;   /* [own] squared norm of a latent's gradient */
+  float *b_dec;      /* [width] gradient of b_dec, the same on all ranks */
+  double norm;       /* of all gradients, the same on all ranks */
+  bool is_finite;    /* on all ranks */
   /* what rides along with its two exchanges */
   int64_t sums[GRADIENT_RIDERS]; /* in: this rank's; out: summed over ranks */
   double most;                   /* in: this rank's; out: the largest of any rank */
@@ -52,11 +54,20 @@ typedef struct Gradient {
 Status gradient_create(Gradient *gradient, const Sae *sae) MUST_USE;
 void gradient_clear(Gradient *gradient);
 
-/** Slopes, norms and b_dec's gradient of the terms that were set.
+/** Start b_dec's gradient with its part that does not go through the encoder: factor times the sum of
+ *  `rows` rows of pull, in order.
+ *  ranks   local */
+void gradient_begin(Gradient *gradient, const float *pull, int64_t rows, float factor);
+/** Slopes, biases and squares of the terms that were set; then gradient_agree() is due.
+ *  ranks   local
+ *  fails   ERR_MEMORY */
+Status gradient_measure(Gradient *gradient) MUST_USE;
+/** The norm over all ranks, from biases and squares, and the encoder's part of b_dec's gradient where
+ *  rows are centred by b_dec.
  *  ranks   collective
  *  b_dec   in/out  on entry the part that does not go through the encoder
  *  fails   ERR_MEMORY; not when numbers are not finite (see is_finite) */
-Status gradient_measure(Gradient *gradient, Team *team) MUST_USE;
+Status gradient_agree(Gradient *gradient, Team *team) MUST_USE;
 
 /** Has this latent any hit?
  *  ranks   local */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shard.h"
 #include "status.h"
 #include "team.h"
 
@@ -33,13 +34,14 @@ void hits_clear(Hits *hits);
  *  ranks   local */
 void hits_sort(Hits *hits);
 
-/** Sum value * w_dec of the active hits into each row, in fixed point, over all ranks.
+/** Sum value * w_dec of the active hits of some latents into each row, in fixed point, over all ranks.
  *  ranks   collective; rows and scales the same on every rank
+ *  part    in      latents [first, past) of this rank's that count
  *  w_dec   in      [latents, width] this rank's decoder rows
  *  scales  in      [rows] of fixed point: fixed_scale of a bound of all partial sums of the row
  *  sums    out     [rows, width]; fixed_to(sums, scale) is the reconstruction without bias
  *  fails   ERR_MEMORY */
-Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width,
+Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width, Shard part,
                    const double *scales, int64_t *sums) MUST_USE;
 
 #endif

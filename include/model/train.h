@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "adam.h"
+#include "architecture.h"
 #include "auxk.h"
 #include "gradient.h"
 #include "picks.h"
@@ -12,21 +13,28 @@
 #include "status.h"
 #include "team.h"
 
-/** Training of one TopK dictionary, partitioned over ranks as in Sae. The state after a step is the
- *  same, bit for bit, at any number of ranks and threads.
- *    loss = mean_b |x_b - x^_b|^2 (summed over the width) + AuxK (auxk.h)
- *    Adam; global clip of the gradient's norm; decoder gradients projected, decoder rows kept at
- *    unit norm; the rate rises linearly over the first `warmup` share of the steps and falls
- *    linearly to 0 over the last `decay` share. */
+/** Training of one dictionary of any architecture (architecture.h), partitioned over ranks as in Sae.
+ *  The state after a step is the same, bit for bit, at any number of ranks and threads.
+ *    loss = mean_b |x_b - x^_b|^2 (summed over the width) + what the architecture adds
+ *    Adam; global clip of the gradient's norm; the rate rises linearly over the first `warmup` share
+ *    of the steps and falls linearly to 0 over the last `decay` share; where decoder rows have unit
+ *    norm, their gradients are projected and they are renormalised. */
 typedef struct TrainSpec {
   const char *name; /* of the dictionary; borrowed */
-  int64_t latents, width, k;
+  const Architecture *architecture;
+  int64_t latents, width;
+  int64_t k;        /* active latents a row, where the architecture takes it */
+  int64_t prefixes; /* nested parts, the same */
   int64_t batch, steps;
   int64_t seed;
   double rate, warmup, decay;
-  double clip;       /* 0: none */
-  double aux_weight; /* 0: none */
-  int64_t dead_rows; /* dead: not fired for so many rows */
+  double clip;            /* 0: none */
+  double aux_weight;      /* of AuxK; 0: none */
+  int64_t dead_rows;      /* dead: not fired for so many rows */
+  double sparsity;        /* weight of the sparsity loss */
+  double sparsity_warmup; /* share of the steps over which it rises from 0 */
+  bool counts_active;     /* that loss counts what fires; else it grows with the activation */
+  double bandwidth;       /* of the kernel around thresholds */
 } TrainSpec;
 
 typedef struct TrainMoments {
@@ -36,28 +44,34 @@ typedef struct TrainMoments {
 typedef struct Train {
   TrainSpec spec;
   int64_t step; /* steps done */
-  Sae *sae;
+  Sae *sae;     /* thresholds: those of log_threshold */
   TrainMoments enc, dec, b_enc, b_dec;
-  int64_t *quiet; /* [own] rows since a latent last fired */
-  int64_t dead;   /* over all ranks */
+  float *log_threshold; /* [own], with its moments; NULL: no thresholds of their own */
+  TrainMoments threshold;
+  double *dec_norm; /* [own] norms of the decoder rows, rounded up; NULL: 1 */
+  int64_t *quiet;   /* [own] rows since a latent last fired */
+  int64_t dead;     /* over all ranks */
+  double cutoff;    /* moving average of the least selected score; 0 where nothing is selected so */
   Adam adam;
   /* of the current step */
-  SaePicks *picks;
-  float *centred;                /* [batch, width] */
-  float *residual;               /* [batch, width] x - x^ */
-  float *rebuilt;                /* [batch, width] x^ */
-  double spread;                 /* of the batch about its mean */
-  double *room;                  /* [2, width] */
-  uint8_t *is_dead;              /* [own] before the step */
-  float *slopes[GRADIENT_TERMS]; /* of the gradient's terms */
-  Auxk auxk;
+  float *centred;   /* [batch, width] */
+  float *residual;  /* [batch, width] x - x^; the engine's */
+  double penalty;   /* loss but for |x - x^|^2 and AuxK */
+  double spread;    /* of the batch about its mean */
+  double *room;     /* [2, width] */
+  uint8_t *is_dead; /* [own] before the step */
+  uint8_t *fired;   /* [own] in the step */
+  int64_t active;   /* hits of this rank's latents in the step */
   Gradient gradient;
+  struct TrainSparse *sparse; /* the engines: one of them */
+  struct TrainDense *dense;
 } Train;
 
 /** What one step came to; the same on all ranks. */
 typedef struct TrainReport {
   double loss;          /* reconstruction */
   double aux_loss;      /* weighted */
+  double penalty;       /* what else the architecture adds */
   double gradient_norm; /* before the clip */
   double rate;
   double l0;        /* active latents a row */
@@ -71,8 +85,8 @@ typedef struct TrainReport {
 Status train_create(Train **out, const Team *team, const TrainSpec *spec) MUST_USE;
 void train_destroy(Train **train);
 
-/** Fresh weights: Gaussian unit decoder rows keyed by (seed, dictionary name, latent), encoder rows
- *  equal to them, b_enc = 0.
+/** Fresh weights: Gaussian decoder rows of the architecture's norm keyed by (seed, dictionary name,
+ *  latent), encoder rows equal to them, b_enc = 0.
  *  ranks   local
  *  mean    in      [width] scaled mean of the training rows: b_dec */
 void train_start(Train *train, const float *mean);
@@ -86,11 +100,12 @@ void train_start(Train *train, const float *mean);
 Status train_step(Train *train, Team *team, const float *rows, int request,
                   TrainReport *report) MUST_USE;
 
-/** The rate of step `step` (0-based).
+/** The rate, and the weight of the sparsity loss, of step `step` (0-based).
  *  ranks   local */
 double train_rate(const TrainSpec *spec, int64_t step);
+double train_sparsity(const TrainSpec *spec, int64_t step);
 
-/** One array of the state, for checkpoints: everything but `step`. */
+/** One array of the state, for checkpoints: everything but `step` and `cutoff`. */
 typedef struct TrainPart {
   const char *name; /* "w_enc" */
   const char *meaning;
@@ -99,10 +114,11 @@ typedef struct TrainPart {
   bool has_width;  /* [own, width]; else [own] */
   bool is_integer; /* int64_t, else float */
 } TrainPart;
-enum { TRAIN_PARTS = 13 };
+enum { TRAIN_PARTS = 16 };
 /** ranks   local
- *  parts   out     [TRAIN_PARTS], pointers into `train` */
-void train_parts(Train *train, TrainPart parts[TRAIN_PARTS]);
+ *  parts   out     [TRAIN_PARTS], pointers into `train`
+ *  return          how many there are */
+int train_parts(Train *train, TrainPart parts[TRAIN_PARTS]);
 /** Go on from a state whose parts were filled in: `step` steps are done.
  *  ranks   collective */
 void train_resume(Train *train, Team *team, int64_t step);

@@ -5,7 +5,7 @@
 #include "train.h"
 
 /** The last part of a step: Adam on this rank's latents and on b_dec with the gradient that was
- *  measured, decoder rows back to unit norm, encoder norms measured anew.
+ *  measured; decoder rows that have unit norm back to it; norms and thresholds anew.
  *  ranks   local
  *  fails   ERR_MEMORY */
 Status update_run(Train *train) MUST_USE;

@@ -45,7 +45,8 @@ static blasint blas_count(int64_t count) {
   return (blasint)count;
 }
 
-void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t width, float *out) {
+static void multiply(enum CBLAS_TRANSPOSE turn_a, enum CBLAS_TRANSPOSE turn_b, const float *a,
+                     int64_t m, const float *b, int64_t n, int64_t width, float *out) {
   if (m == 0 || n == 0) {
     return;
   }
@@ -53,9 +54,24 @@ void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t wi
     memset(out, 0, (size_t)(m * n) * sizeof(*out));
     return;
   }
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas_count(m), blas_count(n),
-              blas_count(width), 1.0F, a, blas_count(width), b, blas_count(width), 0.0F, out,
-              blas_count(n));
+  const blasint stride_a = blas_count(turn_a == CblasNoTrans ? width : m);
+  const blasint stride_b = blas_count(turn_b == CblasNoTrans ? n : width);
+  cblas_sgemm(CblasRowMajor, turn_a, turn_b, blas_count(m), blas_count(n), blas_count(width), 1.0F,
+              a, stride_a, b, stride_b, 0.0F, out, blas_count(n));
+}
+
+void dense_gemm(const float *a, int64_t m, const float *b, int64_t n, int64_t width, float *out) {
+  multiply(CblasNoTrans, CblasTrans, a, m, b, n, width, out);
+}
+
+void dense_gemm_plain(const float *a, int64_t m, const float *b, int64_t n, int64_t width,
+                      float *out) {
+  multiply(CblasNoTrans, CblasNoTrans, a, m, b, n, width, out);
+}
+
+void dense_gemm_turned(const float *a, int64_t m, const float *b, int64_t n, int64_t width,
+                       float *out) {
+  multiply(CblasTrans, CblasNoTrans, a, m, b, n, width, out);
 }
 
 /* A sum of `width` products in float32, in any order and with or without fma, differs from the

@@ -229,7 +229,8 @@ static Status predict(AuxkWork *work, Team *team) {
   for (int64_t row = 0; row < batch->rows; row++) {
     a->scales[row] = fixed_scale(1.001 * (double)a->k * a->most[row]);
   }
-  TRY(hits_decode(&a->hits, team, work->sae->w_dec, width, a->scales, a->sums));
+  const Shard all = {0, shard_count(work->sae->own)};
+  TRY(hits_decode(&a->hits, team, work->sae->w_dec, width, all, a->scales, a->sums));
   for (int64_t row = 0; row < batch->rows; row++) {
     for (int64_t i = row * width; i < (row + 1) * width; i++) {
       const double predicted = fixed_to(a->sums[i], a->scales[row]);

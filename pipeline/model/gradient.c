@@ -60,17 +60,27 @@ bool gradient_is_active(const Gradient *g, int64_t latent) {
   return false;
 }
 
+/* The pull on a latent: that of its group. */
+static const float *pull_of(const Gradient *g, const GradientTerm *term, int64_t latent) {
+  int64_t group = 0;
+  while (term->past != NULL && g->sae->own.first + latent >= term->past[group]) {
+    group++;
+  }
+  return term->pull + group * term->hits->rows * g->sae->width;
+}
+
 /* slope = factor * pull_b . w_dec_i for the latent's hits; returns their sum in order. */
 static float fill_slopes(const Gradient *g, const GradientTerm *term, int64_t latent, float sum) {
   const int64_t width = g->sae->width;
   const float *row = g->sae->w_dec + latent * width;
+  const float *pull = pull_of(g, term, latent);
   const SaeHit *hits = term->hits->by_latent;
   const int64_t past = term->hits->latent_start[latent + 1];
   for (int64_t h = term->hits->latent_start[latent]; h < past; h += 4) {
     const float *pulls[4];
     float dots[4];
     for (int64_t j = 0; j < 4; j++) {
-      pulls[j] = term->pull + hits[h + j < past ? h + j : h].row * width;
+      pulls[j] = pull + hits[h + j < past ? h + j : h].row * width;
     }
     dense_dot4(row, pulls, width, dots);
     for (int64_t j = 0; j < 4 && h + j < past; j++) {
@@ -85,6 +95,7 @@ static float fill_slopes(const Gradient *g, const GradientTerm *term, int64_t la
 static void add_term(const Gradient *g, const GradientTerm *term, int64_t latent, float *enc,
                      float *dec) {
   const int64_t width = g->sae->width;
+  const float *pull = pull_of(g, term, latent);
   const SaeHit *hits = term->hits->by_latent;
   const int64_t past = term->hits->latent_start[latent + 1];
   int64_t h = term->hits->latent_start[latent];
@@ -93,7 +104,7 @@ static void add_term(const Gradient *g, const GradientTerm *term, int64_t latent
     float factors[4];
     for (int64_t j = 0; j < 4; j++) {
       centred[j] = g->centred + hits[h + j].row * width;
-      pulls[j] = term->pull + hits[h + j].row * width;
+      pulls[j] = pull + hits[h + j].row * width;
       factors[j] = term->factor * hits[h + j].value;
     }
     dense_add4(enc, centred, width, term->slopes + h);
@@ -101,7 +112,7 @@ static void add_term(const Gradient *g, const GradientTerm *term, int64_t latent
   }
   for (; h < past; h++) {
     dense_add(enc, g->centred + hits[h].row * width, width, term->slopes[h]);
-    dense_add(dec, term->pull + hits[h].row * width, width, term->factor * hits[h].value);
+    dense_add(dec, pull + hits[h].row * width, width, term->factor * hits[h].value);
   }
 }
 
@@ -180,7 +191,7 @@ static Status sum_own(Gradient *g, double square_scale, double through_scale) {
   Through through = {g, through_scale};
   memset(g->pieces, 0, (size_t)(threads_count() * width) * sizeof(*g->pieces));
   memset(g->whole, 0, (size_t)(width + 1) * sizeof(*g->whole));
-  TRY(threads_run(units_of(g), through_unit, &through));
+  TRY(g->sae->subtract_b_dec ? threads_run(units_of(g), through_unit, &through) : OK);
   for (int64_t i = 0; i < threads_count() * width; i++) {
     g->whole[i % width] += g->pieces[i];
   }
@@ -190,9 +201,20 @@ static Status sum_own(Gradient *g, double square_scale, double through_scale) {
   return OK;
 }
 
-Status gradient_measure(Gradient *g, Team *team) {
+void gradient_begin(Gradient *g, const float *pull, int64_t rows, float factor) {
   const int64_t width = g->sae->width;
-  TRY_ALL(team, threads_run(units_of(g), measure_unit, g));
+  memset(g->b_dec, 0, (size_t)width * sizeof(*g->b_dec));
+  for (int64_t row = 0; row < rows; row++) {
+    dense_add(g->b_dec, pull + row * width, width, factor);
+  }
+}
+
+Status gradient_measure(Gradient *g) {
+  return threads_run(units_of(g), measure_unit, g);
+}
+
+Status gradient_agree(Gradient *g, Team *team) {
+  const int64_t width = g->sae->width;
   Largest largest = find_largest(g);
   exchange_max(team, (double *)&largest, 4);
   g->most = largest.most;

@@ -52,6 +52,7 @@ typedef struct Decoding {
   const Hits *hits;
   const float *w_dec;
   int64_t width;
+  Shard part;
   const double *scales;
   int64_t *sums;
 } Decoding;
@@ -60,7 +61,7 @@ static void add_row(const Decoding *d, int64_t row, int64_t *sums) {
   FixedRows rows = {.sums = sums, .width = d->width, .scale = d->scales[row]};
   for (int64_t i = d->hits->row_start[row]; i < d->hits->row_start[row + 1]; i++) {
     const SaeHit *hit = &d->hits->by_row[i];
-    if (hit->active) {
+    if (hit->active && hit->latent >= d->part.first && hit->latent < d->part.past) {
       fixed_push(&rows, d->w_dec + hit->latent * d->width, hit->value);
     }
   }
@@ -79,9 +80,9 @@ static Status add_unit(int64_t unit, int thread, void *context) {
   return OK;
 }
 
-Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width,
+Status hits_decode(const Hits *hits, Team *team, const float *w_dec, int64_t width, Shard part,
                    const double *scales, int64_t *sums) {
-  Decoding decoding = {hits, w_dec, width, scales, sums};
+  Decoding decoding = {hits, w_dec, width, part, scales, sums};
   const int64_t units = (hits->rows + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
   TRY_ALL(team, threads_run(units, add_unit, &decoding));
   exchange_sum(team, sums, hits->rows * width);

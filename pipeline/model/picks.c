@@ -1,22 +1,36 @@
 #include "picks.h"
 
+#include <string.h>
+
 #include "fixed.h"
 #include "memory.h"
 
+static Status make_selection(SaePicks *picks, const Sae *sae, const Team *team, int64_t rows_most,
+                             int64_t k, bool is_batchwise) {
+  if (is_batchwise) {
+    TRY(MEMORY_NEW(&picks->batchwise, 1, "selection"));
+    return batchwise_create(picks->batchwise, sae, rows_most, k);
+  }
+  return fire_create(&picks->fire, sae, team, rows_most, k, k);
+}
+
 static Status make_buffers(SaePicks *picks, const Sae *sae, const Team *team, int64_t rows_most,
-                           int64_t k, int64_t wide) {
-  TRY(fire_create(&picks->fire, sae, team, rows_most, k, wide));
-  picks->capacity = picks->fire->capacity;
-  TRY(hits_create(&picks->hits, shard_count(sae->own), rows_most, picks->capacity));
+                           int64_t k, bool is_batchwise) {
+  const int64_t own = shard_count(sae->own);
+  picks->capacity = k < own ? k : own;
+  TRY(make_selection(picks, sae, team, rows_most, k, is_batchwise));
+  TRY(hits_create(&picks->hits, own, rows_most, picks->capacity));
+  TRY(MEMORY_NEW(&picks->bounds, rows_most, "bounds of the batch"));
   TRY(MEMORY_NEW(&picks->scales, rows_most, "scales of the batch"));
+  TRY(MEMORY_NEW(&picks->part, rows_most * sae->width, "sums of the batch"));
   return MEMORY_NEW(&picks->sums, rows_most * sae->width, "sums of the batch");
 }
 
 Status sae_picks_create(SaePicks **out, const Sae *sae, const Team *team, int64_t rows_most,
-                        int64_t k, int64_t wide) {
+                        int64_t k, bool is_batchwise) {
   ASSERT(sae->threshold == NULL && sae->gain == NULL);
   TRY(MEMORY_NEW(out, 1, "selection"));
-  const Status status = make_buffers(*out, sae, team, rows_most, k, wide);
+  const Status status = make_buffers(*out, sae, team, rows_most, k, is_batchwise);
   if (status != OK) {
     sae_picks_destroy(out);
   }
@@ -27,8 +41,14 @@ void sae_picks_destroy(SaePicks **picks) {
   if (*picks != NULL) {
     SaePicks *p = *picks;
     fire_destroy(&p->fire);
+    if (p->batchwise != NULL) {
+      batchwise_clear(p->batchwise);
+    }
+    MEMORY_FREE(p->batchwise);
     hits_clear(&p->hits);
+    MEMORY_FREE(p->bounds);
     MEMORY_FREE(p->scales);
+    MEMORY_FREE(p->part);
     MEMORY_FREE(p->sums);
   }
   MEMORY_FREE(*picks);
@@ -40,6 +60,7 @@ static void keep_hits(const Sae *sae, SaePicks *picks) {
   hits->rows = fire->rows;
   for (int64_t row = 0; row < fire->rows; row++) {
     hits->row_start[row] = fire->start[row];
+    picks->bounds[row] = fire->cut->lines[row].sum;
     for (int64_t i = fire->start[row]; i < fire->start[row + 1]; i++) {
       hits->by_row[i] = (SaeHit){.row = (int32_t)row,
                                  .latent = (int32_t)(select_id(fire->keys[i]) - sae->own.first),
@@ -53,25 +74,48 @@ static void keep_hits(const Sae *sae, SaePicks *picks) {
 
 Status sae_select(Team *team, const Sae *sae, const float *centred, int64_t count,
                   SaePicks *picks) {
-  TRY(fire_select(team, sae, centred, count, picks->fire));
   picks->rows = count;
+  if (picks->batchwise != NULL) {
+    return batchwise_select(picks->batchwise, team, sae, centred, count, &picks->hits,
+                            picks->bounds);
+  }
+  TRY(fire_select(team, sae, centred, count, picks->fire));
   keep_hits(sae, picks);
   return OK;
 }
 
-/* No partial sum is larger than the sum of the row's activations: decoder rows have unit norm
- * (1.001 covers their rounding). */
-Status sae_decode(Team *team, const Sae *sae, SaePicks *picks, float *out) {
+/* Those of this rank's latents that lie in [first, past). */
+static Shard own_part(const Sae *sae, int64_t first, int64_t past) {
+  const Shard own = sae->own;
+  const int64_t low = first < own.first ? own.first : (first < own.past ? first : own.past);
+  const int64_t high = past < own.first ? own.first : (past < own.past ? past : own.past);
+  return (Shard){low - own.first, high - own.first};
+}
+
+/* sums += part, and what they are as numbers. */
+static void add_part(const SaePicks *picks, const Sae *sae, float *out) {
   for (int64_t row = 0; row < picks->rows; row++) {
-    picks->scales[row] = fixed_scale(1.001 * picks->fire->cut->lines[row].sum);
-  }
-  TRY(hits_decode(&picks->hits, team, sae->w_dec, sae->width, picks->scales, picks->sums));
-  for (int64_t row = 0; row < picks->rows; row++) {
-    const int64_t *sums = picks->sums + row * sae->width;
     for (int64_t j = 0; j < sae->width; j++) {
-      const double value = fixed_to(sums[j], picks->scales[row]) + (double)sae->b_dec[j];
-      out[row * sae->width + j] = (float)value;
+      const int64_t i = row * sae->width + j;
+      picks->sums[i] += picks->part[i];
+      out[i] = (float)(fixed_to(picks->sums[i], picks->scales[row]) + (double)sae->b_dec[j]);
     }
+  }
+}
+
+/* No partial sum is larger than the sum of the row's activations: decoder rows have unit norm
+ * (1.001 covers their rounding). Parts add up in fixed point, so a nested part costs no more. */
+Status sae_decode(Team *team, const Sae *sae, SaePicks *picks, const int64_t *past, int64_t groups,
+                  float *out) {
+  const int64_t values = picks->rows * sae->width;
+  for (int64_t row = 0; row < picks->rows; row++) {
+    picks->scales[row] = fixed_scale(1.001 * picks->bounds[row]);
+  }
+  memset(picks->sums, 0, (size_t)values * sizeof(*picks->sums));
+  for (int64_t g = 0; g < groups; g++) {
+    const Shard part = own_part(sae, g == 0 ? 0 : past[g - 1], past[g]);
+    TRY(hits_decode(&picks->hits, team, sae->w_dec, sae->width, part, picks->scales, picks->part));
+    add_part(picks, sae, out + g * values);
   }
   return OK;
 }

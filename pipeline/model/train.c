@@ -5,8 +5,11 @@
 
 #include "dense.h"
 #include "exchange.h"
+#include "exponential.h"
+#include "logarithm.h"
 #include "memory.h"
 #include "random.h"
+#include "screen.h"
 #include "update.h"
 
 static Status make_moments(TrainMoments *moments, int64_t count) {
@@ -14,9 +17,19 @@ static Status make_moments(TrainMoments *moments, int64_t count) {
   return MEMORY_NEW(&moments->second, count, "second moments");
 }
 
+static Status make_thresholds(Train *t, int64_t own) {
+  TRY(sae_take_threshold(t->sae));
+  TRY(MEMORY_NEW(&t->log_threshold, own, "thresholds"));
+  return make_moments(&t->threshold, own);
+}
+
 static Status make_state(Train *t, const Team *team) {
+  const Architecture *architecture = t->spec.architecture;
   TRY(sae_create(&t->sae, team, t->spec.latents, t->spec.width));
   const int64_t own = shard_count(t->sae->own);
+  t->sae->subtract_b_dec = architecture->subtracts_b_dec;
+  TRY(architecture->threshold > 0.0F ? make_thresholds(t, own) : OK);
+  TRY(architecture->has_unit_rows ? OK : MEMORY_NEW(&t->dec_norm, own, "decoder norms"));
   TRY(make_moments(&t->enc, own * t->spec.width));
   TRY(make_moments(&t->dec, own * t->spec.width));
   TRY(make_moments(&t->b_enc, own));
@@ -26,22 +39,16 @@ static Status make_state(Train *t, const Team *team) {
 
 static Status make_buffers(Train *t, const Team *team) {
   const int64_t own = shard_count(t->sae->own);
-  const int64_t values = t->spec.batch * t->spec.width;
-  TRY(sae_picks_create(&t->picks, t->sae, team, t->spec.batch, t->spec.k, t->spec.k));
-  TRY(MEMORY_NEW(&t->centred, values, "centred batch"));
-  TRY(MEMORY_NEW(&t->residual, values, "residuals"));
-  TRY(MEMORY_NEW(&t->rebuilt, values, "reconstruction"));
+  TRY(MEMORY_NEW(&t->centred, t->spec.batch * t->spec.width, "centred batch"));
   TRY(MEMORY_NEW(&t->room, 2 * t->spec.width, "moments of the batch"));
   TRY(MEMORY_NEW(&t->is_dead, own, "dead latents"));
-  TRY(MEMORY_NEW(&t->slopes[0], t->spec.batch * t->picks->capacity, "slopes"));
-  if (t->spec.aux_weight > 0.0) {
-    TRY(auxk_create(&t->auxk, t->sae, team, t->spec.batch));
-    TRY(MEMORY_NEW(&t->slopes[1], t->spec.batch * t->auxk.capacity, "slopes of AuxK"));
-  }
-  return gradient_create(&t->gradient, t->sae);
+  TRY(MEMORY_NEW(&t->fired, own, "latents that fired"));
+  TRY(gradient_create(&t->gradient, t->sae));
+  return t->spec.architecture->open(t, team);
 }
 
 Status train_create(Train **out, const Team *team, const TrainSpec *spec) {
+  ASSERT(spec->architecture != NULL);
   TRY(MEMORY_NEW(out, 1, "training"));
   (*out)->spec = *spec;
   Status status = make_state(*out, team);
@@ -62,51 +69,80 @@ static void free_moments(TrainMoments *moments) {
 void train_destroy(Train **train) {
   if (*train != NULL) {
     Train *t = *train;
+    t->spec.architecture->close(t);
     sae_destroy(&t->sae);
-    sae_picks_destroy(&t->picks);
     free_moments(&t->enc);
     free_moments(&t->dec);
     free_moments(&t->b_enc);
     free_moments(&t->b_dec);
-    auxk_clear(&t->auxk);
+    free_moments(&t->threshold);
     gradient_clear(&t->gradient);
+    MEMORY_FREE(t->log_threshold);
+    MEMORY_FREE(t->dec_norm);
     MEMORY_FREE(t->quiet);
     MEMORY_FREE(t->centred);
-    MEMORY_FREE(t->residual);
-    MEMORY_FREE(t->rebuilt);
     MEMORY_FREE(t->room);
     MEMORY_FREE(t->is_dead);
-    MEMORY_FREE(t->slopes[0]);
-    MEMORY_FREE(t->slopes[1]);
+    MEMORY_FREE(t->fired);
   }
   MEMORY_FREE(*train);
 }
 
-/* Without the name in the key, dictionaries of different sizes would share directions. */
-void train_start(Train *t, const float *mean) {
-  const int64_t width = t->spec.width;
-  const uint64_t key = random_key(t->spec.seed, "decoder start", t->spec.name);
-  for (int64_t i = 0; i < shard_count(t->sae->own); i++) {
-    const uint64_t row_key = random_subkey(key, (uint64_t)(t->sae->own.first + i));
-    float *row = t->sae->w_dec + i * width;
-    for (int64_t j = 0; j < width; j++) {
-      row[j] = (float)random_normal(row_key, (uint64_t)j);
-    }
-    update_unit_norm(row, width);
-  }
-  memcpy(t->sae->w_enc, t->sae->w_dec,
-         (size_t)(shard_count(t->sae->own) * width) * sizeof(*t->sae->w_enc));
-  memcpy(t->sae->b_dec, mean, (size_t)width * sizeof(*mean));
+/* Everything that follows from the weights. */
+static void measure_weights(Train *t) {
+  const int64_t own = shard_count(t->sae->own);
   sae_measure(t->sae);
+  if (t->dec_norm != NULL) {
+    screen_norms(t->sae->w_dec, own, t->spec.width, t->dec_norm);
+  }
+  for (int64_t i = 0; t->log_threshold != NULL && i < own; i++) {
+    t->sae->threshold[i] = (float)exponential((double)t->log_threshold[i]);
+  }
+}
+
+/* Without the name in the key, dictionaries of different sizes would share directions. */
+static void start_row(const Train *t, uint64_t key, int64_t latent) {
+  const float norm = t->spec.architecture->decoder_norm;
+  const uint64_t row_key = random_subkey(key, (uint64_t)(t->sae->own.first + latent));
+  float *row = t->sae->w_dec + latent * t->spec.width;
+  for (int64_t j = 0; j < t->spec.width; j++) {
+    row[j] = (float)random_normal(row_key, (uint64_t)j);
+  }
+  update_unit_norm(row, t->spec.width);
+  for (int64_t j = 0; j < t->spec.width && norm != 1.0F; j++) {
+    row[j] *= norm;
+  }
+}
+
+void train_start(Train *t, const float *mean) {
+  const int64_t width = t->spec.width, own = shard_count(t->sae->own);
+  const uint64_t key = random_key(t->spec.seed, "decoder start", t->spec.name);
+  for (int64_t i = 0; i < own; i++) {
+    start_row(t, key, i);
+  }
+  for (int64_t i = 0; t->log_threshold != NULL && i < own; i++) {
+    t->log_threshold[i] = (float)logarithm((double)t->spec.architecture->threshold);
+  }
+  memcpy(t->sae->w_enc, t->sae->w_dec, (size_t)(own * width) * sizeof(*t->sae->w_enc));
+  memcpy(t->sae->b_dec, mean, (size_t)width * sizeof(*mean));
+  measure_weights(t);
   adam_open(&t->adam, 0);
 }
 
+/* From 0 to 1 over the first `share` of the steps. */
+static double rise(const TrainSpec *spec, double share, int64_t step) {
+  const double steps = floor(share * (double)spec->steps);
+  return steps < 1.0 ? 1.0 : fmin(((double)step + 1.0) / steps, 1.0);
+}
+
 double train_rate(const TrainSpec *spec, int64_t step) {
-  const double rise = floor(spec->warmup * (double)spec->steps);
   const double fall = floor(spec->decay * (double)spec->steps);
-  const double up = rise < 1.0 ? 1.0 : fmin(((double)step + 1.0) / rise, 1.0);
   const double down = fall < 1.0 ? 1.0 : fmin((double)(spec->steps - step) / fall, 1.0);
-  return spec->rate * fmin(up, down);
+  return spec->rate * fmin(rise(spec, spec->warmup, step), down);
+}
+
+double train_sparsity(const TrainSpec *spec, int64_t step) {
+  return spec->sparsity * rise(spec, spec->sparsity_warmup, step);
 }
 
 static bool is_dead(const Train *t, int64_t latent) {
@@ -125,16 +161,15 @@ void train_resume(Train *t, Team *team, int64_t step) {
   t->step = step;
   t->dead = count_dead(t);
   exchange_sum(team, &t->dead, 1);
-  sae_measure(t->sae);
+  measure_weights(t);
   adam_open(&t->adam, step);
 }
 
 /* Who was dead before this batch, then how long each has been quiet after it. */
 static void count_quiet(Train *t) {
-  const int64_t *start = t->picks->hits.latent_start;
   for (int64_t i = 0; i < shard_count(t->sae->own); i++) {
     t->is_dead[i] = is_dead(t, i);
-    t->quiet[i] = start[i] < start[i + 1] ? 0 : t->quiet[i] + t->spec.batch;
+    t->quiet[i] = t->fired[i] ? 0 : t->quiet[i] + t->spec.batch;
   }
 }
 
@@ -147,26 +182,11 @@ static Status raise_not_finite(const Train *t, const float *rows) {
       (long long)t->step);
 }
 
-/* Weights change every step, so bytes are worth making only where products of them are fast (VNNI:
- * a fifth of a step's time saved; without it a twelfth lost). The results are the same. */
-static Status quantise(Train *t) {
-  const int grid_with_vnni = 127;
-  return lowp_grid() == grid_with_vnni ? sae_quantise(t->sae, NULL) : OK;
-}
-
-/* Selection and reconstruction; the residual and the loss are formed alike on every rank. */
-static Status rebuild(Train *t, Team *team, const float *rows, TrainReport *report) {
-  const int64_t batch = t->spec.batch;
-  const int64_t width = t->spec.width;
+/* The residual and the loss are formed alike on every rank. */
+static Status measure_loss(Train *t, Team *team, const float *rows, TrainReport *report) {
+  const int64_t batch = t->spec.batch, width = t->spec.width;
   double sum = 0.0;
-  sae_centre(t->sae, rows, batch, t->centred);
-  TRY_ALL(team, quantise(t));
-  TRY(sae_select(team, t->sae, t->centred, batch, t->picks));
-  TRY(sae_decode(team, t->sae, t->picks, t->rebuilt));
   for (int64_t row = 0; row < batch; row++) {
-    for (int64_t i = row * width; i < (row + 1) * width; i++) {
-      t->residual[i] = rows[i] - t->rebuilt[i];
-    }
     sum += dense_square(t->residual + row * width, width);
   }
   report->loss = sum / (double)batch;
@@ -178,45 +198,12 @@ static Status rebuild(Train *t, Team *team, const float *rows, TrainReport *repo
   return OK;
 }
 
-static Status add_auxk(Train *t, Team *team, TrainReport *report) {
-  const AuxkBatch batch = {.centred = t->centred,
-                           .residual = t->residual,
-                           .is_dead = t->is_dead,
-                           .rows = t->spec.batch,
-                           .dead = t->dead,
-                           .weight = t->spec.aux_weight,
-                           .spread = t->spread};
-  TRY(auxk_run(&t->auxk, team, t->sae, &batch));
-  report->aux_loss = t->auxk.loss;
-  t->gradient.terms[t->gradient.count++] = (GradientTerm){.hits = &t->auxk.hits,
-                                                          .pull = t->auxk.pull,
-                                                          .factor = t->auxk.factor,
-                                                          .slopes = t->slopes[1]};
-  return OK;
-}
-
-/* b_dec's gradient that does not pass the encoder: the residuals' sum, in the order of rows. */
-static void begin_gradient(Train *t) {
-  Gradient *g = &t->gradient;
-  const int64_t width = t->spec.width;
-  g->centred = t->centred;
-  g->count = 1;
-  g->terms[0] = (GradientTerm){.hits = &t->picks->hits,
-                               .pull = t->residual,
-                               .factor = (float)(-2.0 / (double)t->spec.batch),
-                               .slopes = t->slopes[0]};
-  memset(g->b_dec, 0, (size_t)width * sizeof(*g->b_dec));
-  for (int64_t row = 0; row < t->spec.batch; row++) {
-    dense_add(g->b_dec, t->residual + row * width, width, g->terms[0].factor);
-  }
-}
-
-static Status measure(Train *t, Team *team, int request, TrainReport *report) {
+static Status measure_gradient(Train *t, Team *team, int request, TrainReport *report) {
   Gradient *g = &t->gradient;
   g->most = (double)request;
   g->sums[0] = count_dead(t);
-  g->sums[1] = t->picks->hits.row_start[t->picks->rows];
-  TRY(gradient_measure(g, team));
+  g->sums[1] = t->active;
+  TRY(gradient_agree(g, team));
   if (!g->is_finite) {
     return team_agree(
         team,
@@ -224,6 +211,7 @@ static Status measure(Train *t, Team *team, int request, TrainReport *report) {
               t->spec.name, (long long)t->step));
   }
   t->dead = g->sums[0];
+  report->penalty = t->penalty;
   report->dead = t->dead;
   report->l0 = (double)g->sums[1] / (double)t->spec.batch;
   report->request = (int)g->most;
@@ -232,22 +220,25 @@ static Status measure(Train *t, Team *team, int request, TrainReport *report) {
 }
 
 Status train_step(Train *t, Team *team, const float *rows, int request, TrainReport *report) {
+  const Architecture *architecture = t->spec.architecture;
   *report = (TrainReport){.rate = train_rate(&t->spec, t->step)};
-  TRY(rebuild(t, team, rows, report));
+  sae_centre(t->sae, rows, t->spec.batch, t->centred);
+  TRY(architecture->forward(t, team, rows));
+  TRY(measure_loss(t, team, rows, report));
   count_quiet(t);
-  begin_gradient(t);
-  if (t->spec.aux_weight > 0.0 && t->dead > 0) {
-    TRY(add_auxk(t, team, report));
-  }
-  TRY(measure(t, team, request, report));
+  TRY(architecture->backward(t, team, report));
+  TRY(measure_gradient(t, team, request, report));
   const bool is_clipped = t->spec.clip > 0.0 && report->gradient_norm > t->spec.clip;
   adam_begin(&t->adam, report->rate, is_clipped ? t->spec.clip / report->gradient_norm : 1.0);
   TRY_ALL(team, update_run(t));
+  if (architecture->settle != NULL) {
+    architecture->settle(t);
+  }
   t->step++;
   return OK;
 }
 
-void train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {
+int train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {
   const TrainPart all[TRAIN_PARTS] = {
       {"w_enc", "encoder rows", t->sae->w_enc, false, true, false},
       {"w_dec", "decoder rows", t->sae->w_dec, false, true, false},
@@ -261,6 +252,10 @@ void train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {
       {"b_enc_second", "second moments of b_enc", t->b_enc.second, false, false, false},
       {"b_dec_first", "first moments of b_dec", t->b_dec.first, true, false, false},
       {"b_dec_second", "second moments of b_dec", t->b_dec.second, true, false, false},
-      {"quiet", "training rows since the latent last fired", t->quiet, false, false, true}};
+      {"quiet", "training rows since the latent last fired", t->quiet, false, false, true},
+      {"log_threshold", "logarithms of thresholds", t->log_threshold, false, false, false},
+      {"log_threshold_first", "their first moments", t->threshold.first, false, false, false},
+      {"log_threshold_second", "their second moments", t->threshold.second, false, false, false}};
   memcpy(parts, all, sizeof(all));
+  return t->log_threshold == NULL ? TRAIN_PARTS - 3 : TRAIN_PARTS;
 }

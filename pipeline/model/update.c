@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "dense.h"
+#include "exponential.h"
 #include "screen.h"
 #include "threads.h"
 
@@ -25,9 +26,27 @@ static void update_row(const Train *t, const TrainMoments *moments, float *weigh
   adam_update(&t->adam, weights + at, moments->first + at, moments->second + at, gradient, width);
 }
 
+/* What follows from a latent's new weights. */
+static void measure_row(const Train *t, int64_t latent) {
+  const int64_t width = t->spec.width;
+  screen_norms(t->sae->w_enc + latent * width, 1, width, t->sae->norm + latent);
+  if (t->dec_norm != NULL) {
+    screen_norms(t->sae->w_dec + latent * width, 1, width, t->dec_norm + latent);
+  }
+}
+
+static void update_thresholds(const Train *t, int64_t first, int64_t count) {
+  adam_update(&t->adam, t->log_threshold + first, t->threshold.first + first,
+              t->threshold.second + first, t->gradient.thresholds + first, count);
+  for (int64_t i = first; i < first + count; i++) {
+    t->sae->threshold[i] = (float)exponential((double)t->log_threshold[i]);
+  }
+}
+
 static Status update_unit(int64_t unit, int thread, void *context) {
   Train *t = context;
   const Gradient *g = &t->gradient;
+  const Architecture *architecture = t->spec.architecture;
   const int64_t width = t->spec.width;
   const int64_t own = shard_count(t->sae->own);
   const int64_t first = unit * LATENTS_A_UNIT;
@@ -35,17 +54,19 @@ static Status update_unit(int64_t unit, int thread, void *context) {
   float *enc = g->rows + 2 * thread * width;
   float *dec = enc + width;
   for (int64_t latent = first; latent < past; latent++) {
-    const bool is_active = gradient_is_active(g, latent);
-    if (is_active) {
-      gradient_form(g, latent, enc, dec);
-    }
+    const bool is_active = architecture->form(t, latent, enc, dec);
     update_row(t, &t->enc, t->sae->w_enc, latent, is_active ? enc : NULL);
     update_row(t, &t->dec, t->sae->w_dec, latent, is_active ? dec : NULL);
-    update_unit_norm(t->sae->w_dec + latent * width, width);
-    screen_norms(t->sae->w_enc + latent * width, 1, width, t->sae->norm + latent);
+    if (architecture->has_unit_rows) {
+      update_unit_norm(t->sae->w_dec + latent * width, width);
+    }
+    measure_row(t, latent);
   }
   adam_update(&t->adam, t->sae->b_enc + first, t->b_enc.first + first, t->b_enc.second + first,
               g->biases + first, past - first);
+  if (t->log_threshold != NULL) {
+    update_thresholds(t, first, past - first);
+  }
   return OK;
 }
 

@@ -1,5 +1,5 @@
-/* One training step against a naive one in double: loss, AuxK and all gradients by finite
- * differences, with the active set, the picks of AuxK and its target held fixed. The step's
+/* One training step of the architectures that select against a naive one in double: loss, AuxK and all
+ * gradients by finite differences, with the active set, the picks of AuxK and its target held fixed. The step's
  * gradient is read off Adam's first moments: after one update they are 0.1 times the gradient. */
 #include <math.h>
 #include <string.h>
@@ -14,6 +14,14 @@ enum { LATENTS = 40, WIDTH = 12, K = 4, BATCH = 9, AUX = WIDTH / 2 };
 #define AUX_WEIGHT 0.7
 
 static Team g_team;
+static const Architecture *g_architecture;
+
+enum { PARTS = 3 };
+
+/* Latents of the nested part `part`. */
+static int past_of(int part) {
+  return LATENTS >> (PARTS - 1 - part);
+}
 
 /* The whole model in double. */
 typedef struct Model {
@@ -36,11 +44,11 @@ static double score_of(const Model *m, const Fixed *f, int row, int latent) {
   return score;
 }
 
-/* out = sum of the chosen activations' decoder rows. */
-static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LATENTS],
+/* out = sum of the chosen activations' decoder rows, of the latents below `past`. */
+static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LATENTS], int past,
                    double out[WIDTH]) {
   memset(out, 0, WIDTH * sizeof(*out));
-  for (int i = 0; i < LATENTS; i++) {
+  for (int i = 0; i < past; i++) {
     const double score = score_of(m, f, row, i);
     for (int j = 0; j < WIDTH && chosen[i] && score > 0.0; j++) {
       out[j] += score * m->w_dec[i][j];
@@ -48,11 +56,11 @@ static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LA
   }
 }
 
-static double main_loss(const Model *m, const Fixed *f) {
+static double part_loss(const Model *m, const Fixed *f, int past) {
   double loss = 0.0;
   double out[WIDTH];
   for (int row = 0; row < BATCH; row++) {
-    decode(m, f, row, f->is_active[row], out);
+    decode(m, f, row, f->is_active[row], past, out);
     for (int j = 0; j < WIDTH; j++) {
       const double gap = f->rows[row][j] - out[j] - m->b_dec[j];
       loss += gap * gap / BATCH;
@@ -61,11 +69,24 @@ static double main_loss(const Model *m, const Fixed *f) {
   return loss;
 }
 
+static double main_loss(const Model *m, const Fixed *f) {
+  return part_loss(m, f, LATENTS);
+}
+
+/* What nested parts add: their mean stands for the main loss. */
+static double penalty(const Model *m, const Fixed *f) {
+  double sum = 0.0;
+  for (int part = 0; part < PARTS; part++) {
+    sum += part_loss(m, f, past_of(part)) / PARTS;
+  }
+  return g_architecture->has_prefixes ? sum - main_loss(m, f) : 0.0;
+}
+
 static double aux_loss(const Model *m, const Fixed *f) {
   double loss = 0.0;
   double out[WIDTH];
   for (int row = 0; row < BATCH; row++) {
-    decode(m, f, row, f->is_pick[row], out);
+    decode(m, f, row, f->is_pick[row], LATENTS, out);
     for (int j = 0; j < WIDTH; j++) {
       const double gap = f->target[row][j] - out[j];
       loss += AUX_WEIGHT * f->share * gap * gap * f->ratio / BATCH;
@@ -75,7 +96,7 @@ static double aux_loss(const Model *m, const Fixed *f) {
 }
 
 static double all_loss(const Model *m, const Fixed *f) {
-  return main_loss(m, f) + aux_loss(m, f);
+  return main_loss(m, f) + penalty(m, f) + aux_loss(m, f);
 }
 
 static bool is_dead(int latent) {
@@ -124,6 +145,23 @@ static void choose(const Model *m, const Fixed *f, int row, int64_t k, bool for_
   }
 }
 
+/* The BATCH x K best of the batch. */
+static void choose_batchwise(const Model *m, Fixed *f) {
+  SelectKey keys[BATCH * K];
+  int64_t count = 0;
+  memset(f->is_active, 0, sizeof(f->is_active));
+  for (int i = 0; i < BATCH * LATENTS; i++) {
+    const double score = score_of(m, f, i / LATENTS, i % LATENTS);
+    if (score > 0.0) {
+      select_offer(keys, &count, BATCH * K, select_key((float)score, i));
+    }
+  }
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t at = select_id(keys[i]);
+    f->is_active[at / LATENTS][at % LATENTS] = true;
+  }
+}
+
 static double variance_of(double rows[BATCH][WIDTH]) {
   double mean[WIDTH] = {0};
   double variance = 0.0;
@@ -139,10 +177,13 @@ static double variance_of(double rows[BATCH][WIDTH]) {
 static void fix(const Model *m, Fixed *f) {
   double out[WIDTH];
   int dead = 0;
+  choose_batchwise(m, f);
   for (int row = 0; row < BATCH; row++) {
-    choose(m, f, row, K, false, f->is_active[row]);
+    if (g_architecture == &ARCHITECTURE_TOPK) {
+      choose(m, f, row, K, false, f->is_active[row]);
+    }
     choose(m, f, row, AUX, true, f->is_pick[row]);
-    decode(m, f, row, f->is_active[row], out);
+    decode(m, f, row, f->is_active[row], LATENTS, out);
     for (int j = 0; j < WIDTH; j++) {
       f->target[row][j] = f->rows[row][j] - out[j] - m->b_dec[j];
     }
@@ -179,9 +220,11 @@ static void fill_model(Model *m, Fixed *f) {
 static Train *make_train(const Model *m) {
   Train *train = NULL;
   const TrainSpec spec = {.name = "t",
+                          .architecture = g_architecture,
                           .latents = LATENTS,
                           .width = WIDTH,
                           .k = K,
+                          .prefixes = PARTS,
                           .batch = BATCH,
                           .steps = 10,
                           .rate = 1e-3,
@@ -247,7 +290,6 @@ static Fixed g_fixed;
 
 static Train *step_once(TrainReport *report) {
   float rows[BATCH * WIDTH];
-  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
   fill_model(&g_model, &g_fixed);
   fix(&g_model, &g_fixed);
   for (int i = 0; i < BATCH * WIDTH; i++) {
@@ -258,42 +300,57 @@ static Train *step_once(TrainReport *report) {
   return train;
 }
 
-static void finish(Train *train) {
-  train_destroy(&train);
+static void for_each_architecture(void (*check)(const Train *train, const TrainReport *report)) {
+  static const Architecture *const SELECTING[] = {&ARCHITECTURE_TOPK, &ARCHITECTURE_BATCHTOPK,
+                                                  &ARCHITECTURE_MATRYOSHKA};
+  CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  for (int i = 0; i < 3; i++) {
+    TrainReport report;
+    g_architecture = SELECTING[i];
+    Train *train = step_once(&report);
+    check(train, &report);
+    train_destroy(&train);
+  }
   team_close(&g_team);
 }
 
-static void test_losses(void) {
-  TrainReport report;
-  Train *train = step_once(&report);
-  CU_ASSERT(is_close(report.loss, main_loss(&g_model, &g_fixed)));
-  CU_ASSERT(is_close(report.aux_loss, aux_loss(&g_model, &g_fixed)));
-  CU_ASSERT(report.aux_loss > 0.01);
-  finish(train);
+static void check_losses(const Train *train, const TrainReport *report) {
+  (void)train;
+  CU_ASSERT(is_close(report->loss, main_loss(&g_model, &g_fixed)));
+  CU_ASSERT(is_close(report->aux_loss, aux_loss(&g_model, &g_fixed)));
+  CU_ASSERT(report->aux_loss > 0.01);
+  CU_ASSERT(is_close(report->penalty, penalty(&g_model, &g_fixed)));
+  CU_ASSERT(!g_architecture->has_prefixes || fabs(report->penalty) > 0.01);
 }
 
-static void test_latent_gradients(void) {
-  TrainReport report;
-  Train *train = step_once(&report);
+static void test_losses(void) {
+  for_each_architecture(check_losses);
+}
+
+static void check_latent_gradients(const Train *train, const TrainReport *report) {
+  (void)report;
   for (int64_t i = train->sae->own.first; i < train->sae->own.past; i++) {
     check_latent(train, &g_model, &g_fixed, i);
   }
-  finish(train);
 }
 
-static void test_b_dec_gradient(void) {
-  TrainReport report;
-  Train *train = step_once(&report);
+static void test_latent_gradients(void) {
+  for_each_architecture(check_latent_gradients);
+}
+
+static void check_b_dec_gradient(const Train *train, const TrainReport *report) {
+  (void)report;
   for (int j = 0; j < WIDTH; j++) {
     CU_ASSERT(
         is_close(moment(train->b_dec.first, j), slope_of(&g_model, &g_fixed, &g_model.b_dec[j])));
   }
-  finish(train);
 }
 
-static void test_norm_is_of_all_gradients(void) {
-  TrainReport report;
-  Train *train = step_once(&report);
+static void test_b_dec_gradient(void) {
+  for_each_architecture(check_b_dec_gradient);
+}
+
+static void check_norm_is_of_all_gradients(const Train *train, const TrainReport *report) {
   double square = 0.0;
   for (int64_t i = 0; i < shard_count(train->sae->own); i++) {
     square += pow(moment(train->b_enc.first, i), 2.0);
@@ -305,20 +362,25 @@ static void test_norm_is_of_all_gradients(void) {
   for (int64_t j = 0; j < WIDTH; j++) {
     square += pow(moment(train->b_dec.first, j), 2.0);
   }
-  CU_ASSERT(is_close(report.gradient_norm, sqrt(square)));
-  finish(train);
+  CU_ASSERT(is_close(report->gradient_norm, sqrt(square)));
 }
 
-static void test_dead_latents_get_gradients(void) {
-  TrainReport report;
-  Train *train = step_once(&report);
+static void test_norm_is_of_all_gradients(void) {
+  for_each_architecture(check_norm_is_of_all_gradients);
+}
+
+static void check_dead_latents_get_gradients(const Train *train, const TrainReport *report) {
+  (void)report;
   int64_t moved = 0;
   for (int64_t i = 0; i < shard_count(train->sae->own); i++) {
     moved += is_dead((int)(train->sae->own.first + i)) && train->b_enc.first[i] != 0.0F;
   }
   MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT64_T, MPI_SUM, g_team.comm);
   CU_ASSERT(moved > 5);
-  finish(train);
+}
+
+static void test_dead_latents_get_gradients(void) {
+  for_each_architecture(check_dead_latents_get_gradients);
 }
 
 static const CheckFact FACTS[] = {

@@ -37,6 +37,7 @@ static int64_t count_found(Team *team, const Planted *planted, const Train *trai
 static int64_t found_by(Team *team, const Recipe *recipe, TrainReport *report) {
   const float mean[WIDTH] = {0};
   const TrainSpec spec = {.name = "planted",
+                          .architecture = &ARCHITECTURE_TOPK,
                           .latents = recipe->latents,
                           .width = WIDTH,
                           .k = ACTIVE,

@@ -15,7 +15,7 @@
  * every rank makes for itself. */
 
 typedef struct Case {
-  int64_t latents, width, rows, k, wide;
+  int64_t latents, width, rows, k;
   bool on_grid; /* weights and rows are multiples of 1/4: many ties */
 } Case;
 
@@ -62,7 +62,7 @@ static Sae *make_sae(const Case *c, const Team *team) {
 
 typedef struct Whole {
   float *w_enc, *w_dec, *b_enc, *rows, *centred, *out;
-  SelectKey *keys; /* [rows, wide] sorted */
+  SelectKey *keys; /* [rows, k] sorted */
   int64_t *counts;
 } Whole;
 
@@ -73,19 +73,19 @@ static Whole make_whole(const Case *c, const Sae *sae) {
   CU_ASSERT_EQUAL(MEMORY_NEW(&w.b_enc, c->latents, "test"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&w.rows, c->rows * c->width, "test"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&w.centred, c->rows * c->width, "test"), OK);
-  CU_ASSERT_EQUAL(MEMORY_NEW(&w.out, c->rows * c->width, "test"), OK);
-  CU_ASSERT_EQUAL(MEMORY_NEW(&w.keys, c->rows * c->wide, "test"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&w.out, 3 * c->rows * c->width, "test"), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&w.keys, c->rows * c->k, "test"), OK);
   CU_ASSERT_EQUAL(MEMORY_NEW(&w.counts, c->rows, "test"), OK);
   fill_weights(c, (Shard){0, c->latents}, w.w_enc, w.w_dec, w.b_enc);
   fill(c, 5, 0, c->rows * c->width, w.rows);
   sae_centre(sae, w.rows, c->rows, w.centred);
   for (int64_t row = 0; row < c->rows; row++) {
-    SelectKey *keys = w.keys + row * c->wide;
+    SelectKey *keys = w.keys + row * c->k;
     for (int64_t i = 0; i < c->latents; i++) {
       const float score =
           dense_dot(w.centred + row * c->width, w.w_enc + i * c->width, c->width) + w.b_enc[i];
       if (score > 0.0F) {
-        select_offer(keys, &w.counts[row], c->wide, select_key(score, i));
+        select_offer(keys, &w.counts[row], c->k, select_key(score, i));
       }
     }
     select_sort(keys, w.counts[row]);
@@ -104,19 +104,19 @@ static void free_whole(Whole *w) {
   MEMORY_FREE(w->counts);
 }
 
-/* Every hit of this rank is one of the row's wide best, and none is missing. */
+/* Every hit of this rank is one of the row's k best, and none is missing. */
 static void check_hits(const Case *c, const Sae *sae, const SaePicks *picks, const Whole *whole) {
   bool right = true;
   for (int64_t row = 0; row < c->rows; row++) {
     int64_t mine = 0;
     for (int64_t i = 0; i < whole->counts[row]; i++) {
-      const SelectKey key = whole->keys[row * c->wide + i];
+      const SelectKey key = whole->keys[row * c->k + i];
       const int64_t id = select_id(key);
       bool found = false;
       for (int64_t h = picks->hits.row_start[row]; h < picks->hits.row_start[row + 1]; h++) {
         const SaeHit *hit = &picks->hits.by_row[h];
         found = found || (hit->latent + sae->own.first == id && hit->value == select_score(key) &&
-                          hit->row == row && hit->active == (i < c->k));
+                          hit->row == row && hit->active);
       }
       const bool is_own = id >= sae->own.first && id < sae->own.past;
       mine += is_own;
@@ -145,26 +145,40 @@ static void check_slice(const Case *c, const SaePicks *picks, const Whole *whole
   for (int64_t i = 0; i < shard_count(cut->slice); i++) {
     const int64_t row = cut->slice.first + i;
     CU_ASSERT_EQUAL(cut->counts[i], whole->counts[row]);
-    CU_ASSERT_EQUAL(memcmp(cut->keys + i * c->wide, whole->keys + row * c->wide,
+    CU_ASSERT_EQUAL(memcmp(cut->keys + i * c->k, whole->keys + row * c->k,
                            (size_t)whole->counts[row] * sizeof(SelectKey)),
                     0);
   }
 }
 
-static void check_decode(const Case *c, Team *team, const Sae *sae, SaePicks *picks, Whole *whole) {
-  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, whole->out), OK);
+/* The worst difference of a nested part's reconstruction from a naive one. */
+static double worst_of(const Case *c, const Sae *sae, const Whole *whole, int64_t past,
+                       const float *out) {
   double worst = 0.0;
   for (int64_t row = 0; row < c->rows; row++) {
     for (int64_t j = 0; j < c->width; j++) {
       double want = (double)sae->b_dec[j];
-      for (int64_t i = 0; i < whole->counts[row] && i < c->k; i++) {
-        const SelectKey key = whole->keys[row * c->wide + i];
-        want += (double)select_score(key) * (double)whole->w_dec[select_id(key) * c->width + j];
+      for (int64_t i = 0; i < whole->counts[row]; i++) {
+        const SelectKey key = whole->keys[row * c->k + i];
+        const int64_t id = select_id(key);
+        want +=
+            id < past ? (double)select_score(key) * (double)whole->w_dec[id * c->width + j] : 0.0;
       }
-      worst = fmax(worst, fabs(want - (double)whole->out[row * c->width + j]));
+      worst = fmax(worst, fabs(want - (double)out[row * c->width + j]));
     }
   }
-  CU_ASSERT(worst < 1e-5); /* one rounding to float32 of values of about 10 */
+  return worst;
+}
+
+static void check_decode(const Case *c, Team *team, const Sae *sae, SaePicks *picks, Whole *whole) {
+  const int64_t past[3] = {c->latents / 5, c->latents / 2, c->latents};
+  const int64_t values = c->rows * c->width;
+  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past, 3, whole->out), OK);
+  for (int g = 0; g < 3; g++) { /* one rounding to float32 of values of about 10 */
+    CU_ASSERT(worst_of(c, sae, whole, past[g], whole->out + g * values) < 1e-5);
+  }
+  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past + 2, 1, whole->out), OK);
+  CU_ASSERT_EQUAL(memcmp(whole->out, whole->out + 2 * values, (size_t)values * sizeof(float)), 0);
 }
 
 static void check_case(const Case *c) {
@@ -174,7 +188,7 @@ static void check_case(const Case *c) {
   for (int threads = 1; threads <= 2; threads++) {
     SaePicks *picks = NULL;
     threads_set(threads);
-    CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c->rows + 3, c->k, c->wide), OK);
+    CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c->rows + 3, c->k, false), OK);
     CU_ASSERT_EQUAL(sae_select(team, sae, whole.centred, c->rows, picks), OK);
     check_hits(c, sae, picks, &whole);
     check_latents(c, sae, picks);
@@ -190,32 +204,32 @@ static void check_case(const Case *c) {
 }
 
 static void test_selection_is_global_and_exact(void) {
-  check_case(&(Case){.latents = 200, .width = 24, .rows = 37, .k = 6, .wide = 12});
-  check_case(&(Case){.latents = 2100, .width = 70, .rows = 20, .k = 8, .wide = 8});
+  check_case(&(Case){.latents = 200, .width = 24, .rows = 37, .k = 6});
+  check_case(&(Case){.latents = 2100, .width = 70, .rows = 20, .k = 8});
 }
 
 static void test_ties_go_to_low_ids(void) {
-  check_case(&(Case){300, 5, 41, 7, 14, .on_grid = true});
+  check_case(&(Case){300, 5, 41, 7, .on_grid = true});
 }
 
 static void test_few_latents(void) {
-  check_case(&(Case){.latents = 3, .width = 9, .rows = 10, .k = 2, .wide = 4});
-  check_case(&(Case){.latents = 20, .width = 9, .rows = 2, .k = 2, .wide = 4});
-  check_case(&(Case){.latents = 20, .width = 9, .rows = 0, .k = 2, .wide = 4});
+  check_case(&(Case){.latents = 3, .width = 9, .rows = 10, .k = 2});
+  check_case(&(Case){.latents = 20, .width = 9, .rows = 2, .k = 2});
+  check_case(&(Case){.latents = 20, .width = 9, .rows = 0, .k = 2});
 }
 
 static void test_sum_bounds_the_decode(void) {
-  const Case c = {.latents = 64, .width = 8, .rows = 5, .k = 4, .wide = 8};
+  const Case c = {.latents = 64, .width = 8, .rows = 5, .k = 4};
   Team *team = begin();
   Sae *sae = make_sae(&c, team);
   Whole whole = make_whole(&c, sae);
   SaePicks *picks = NULL;
-  CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c.rows, c.k, c.wide), OK);
+  CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c.rows, c.k, false), OK);
   CU_ASSERT_EQUAL(sae_select(team, sae, whole.centred, c.rows, picks), OK);
   for (int64_t row = 0; row < c.rows; row++) {
     double sum = 0.0;
     for (int64_t i = 0; i < c.k && i < whole.counts[row]; i++) {
-      sum += (double)select_score(whole.keys[row * c.wide + i]);
+      sum += (double)select_score(whole.keys[row * c.k + i]);
     }
     CU_ASSERT_EQUAL(picks->fire->cut->lines[row].sum, sum);
   }
@@ -226,7 +240,7 @@ static void test_sum_bounds_the_decode(void) {
 }
 
 static void test_rows_without_bias_stay(void) {
-  const Case c = {.latents = 4, .width = 3, .rows = 1, .k = 1, .wide = 1};
+  const Case c = {.latents = 4, .width = 3, .rows = 1, .k = 1};
   Team *team = begin();
   Sae *sae = make_sae(&c, team);
   const float row[3] = {1.0F, 2.0F, 3.0F};

@@ -12,6 +12,7 @@
 #include "train.h"
 
 static Team g_team;
+static const Architecture *g_architecture = &ARCHITECTURE_TOPK;
 
 static Team alone(void) {
   return (Team){.comm = MPI_COMM_SELF, .rank = 0, .size = 1, .node_size = 1};
@@ -22,9 +23,14 @@ enum { WIDTH = 24, BATCH = 32, STEPS = 40 };
 
 static TrainSpec small_spec(int64_t latents) {
   return (TrainSpec){.name = "small",
+                     .architecture = g_architecture,
                      .latents = latents,
                      .width = WIDTH,
                      .k = 3,
+                     .prefixes = 3,
+                     .sparsity = 0.1,
+                     .sparsity_warmup = 0.5,
+                     .bandwidth = 0.5,
                      .batch = BATCH,
                      .steps = STEPS,
                      .seed = 5,
@@ -66,10 +72,11 @@ static int64_t part_items(const TrainPart *part, int64_t width) {
 /* Do this rank's latents, and what all ranks hold, have the bits of the run alone? */
 static bool is_same_state(Train *train, Train *whole) {
   TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
-  bool same = train->step == whole->step && train->dead == whole->dead;
-  train_parts(train, mine);
+  bool same =
+      train->step == whole->step && train->dead == whole->dead && train->cutoff == whole->cutoff;
+  const int parts = train_parts(train, mine);
   train_parts(whole, all);
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  for (int p = 0; p < parts; p++) {
     const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
@@ -89,19 +96,36 @@ static void check_invariance(int64_t latents, int threads) {
   const TrainReport got = run_steps(train, &g_team, STEPS);
   CU_ASSERT(is_same_state(train, whole));
   CU_ASSERT_EQUAL(memcmp(&got, &want, sizeof(got)), 0);
-  CU_ASSERT(latents < 100 || (want.dead > 0 && want.aux_loss > 0.0));
+  CU_ASSERT(latents < 100 || !g_architecture->has_k || (want.dead > 0 && want.aux_loss > 0.0));
+  CU_ASSERT(!g_architecture->has_sparsity || want.penalty > 0.0);
   train_destroy(&train);
   train_destroy(&whole);
   threads_set(1);
   team_close(&g_team);
 }
 
-static void test_same_bits_at_any_rank_count(void) {
+static void for_each_architecture(void (*check)(void)) {
+  for (const Architecture *const *a = ARCHITECTURES; *a != NULL; a++) {
+    g_architecture = *a;
+    check();
+  }
+  g_architecture = &ARCHITECTURE_TOPK;
+}
+
+static void check_one_thread(void) {
   check_invariance(160, 1);
 }
 
-static void test_same_bits_at_two_threads(void) {
+static void test_same_bits_at_any_rank_count(void) {
+  for_each_architecture(check_one_thread);
+}
+
+static void check_two_threads(void) {
   check_invariance(160, 2);
+}
+
+static void test_same_bits_at_two_threads(void) {
+  for_each_architecture(check_two_threads);
 }
 
 static void test_fewer_blocks_than_ranks(void) {
@@ -112,13 +136,14 @@ static void test_fewer_blocks_than_ranks(void) {
 static void gather_state(Train *train, Team *team, Train *whole) {
   TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
   int64_t counts[8];
-  train_parts(train, mine);
+  const int parts = train_parts(train, mine);
   train_parts(whole, all);
+  whole->cutoff = train->cutoff;
   for (int r = 0; r < team->size; r++) {
     counts[r] = shard_count(
         shard_of(train->spec.latents, shard_latent_block(train->spec.latents), r, team->size));
   }
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  for (int p = 0; p < parts; p++) {
     const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
     if (mine[p].is_whole) {
       memcpy(all[p].data, mine[p].data, (size_t)row);
@@ -131,9 +156,10 @@ static void gather_state(Train *train, Team *team, Train *whole) {
 /* The other way: a whole state -> this rank's part. */
 static void spread_state(Train *whole, Train *train) {
   TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
-  train_parts(train, mine);
+  const int parts = train_parts(train, mine);
   train_parts(whole, all);
-  for (int p = 0; p < TRAIN_PARTS; p++) {
+  train->cutoff = whole->cutoff;
+  for (int p = 0; p < parts; p++) {
     const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
@@ -167,7 +193,7 @@ static void resume_smaller(Train *saved, Train *whole) {
   }
 }
 
-static void test_resumed_on_fewer_ranks(void) {
+static void check_resumed(void) {
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
   Team self = alone();
   Train *whole = start_small(&self, 160);
@@ -181,6 +207,10 @@ static void test_resumed_on_fewer_ranks(void) {
   train_destroy(&saved);
   train_destroy(&whole);
   team_close(&g_team);
+}
+
+static void test_resumed_on_fewer_ranks(void) {
+  for_each_architecture(check_resumed);
 }
 
 static void test_names_start_differently(void) {

@@ -47,6 +47,7 @@ static Status write_order(const Plan *plan, const Team *team) {
 
 static Status write_start(const Plan *plan, const Team *team) {
   const TrainSpec spec = {.name = plan->name,
+                          .architecture = &ARCHITECTURE_TOPK,
                           .latents = plan->latents,
                           .width = plan->width,
                           .k = 1,

@@ -63,7 +63,9 @@ assert rows["loss"][-1] < 0.6 * rows["loss"][0] and rows["aux_loss"].max() > 0 a
 assert rows["step"][-1] == rows["rows"][-1] / 64 and rows["explained_variance"][-1] > 0.5
 PY
 check "attributes, unit rows, a loss that falls, AuxK at work" $python look.py
-for setting in "2 1" "3 2" "4 1" "8 1"; do
+settings=("2 1" "3 2" "4 1" "8 1")
+[ -z "${SAME_BYTES_FEW:-}" ] || settings=("3 2")
+for setting in "${settings[@]}"; do
   set -- $setting
   check "the same bytes at $1 ranks, $2 threads" same "$1" "$2"
 done
