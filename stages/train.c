@@ -7,6 +7,7 @@
 
 #include "batches.h"
 #include "clock.h"
+#include "exchange.h"
 #include "log.h"
 #include "lowp.h"
 #include "memory.h"
@@ -17,6 +18,7 @@
 #include "train_log.h"
 #include "train_output.h"
 #include "train_rows.h"
+#include "train_times.h"
 
 enum { REQUEST_NONE, REQUEST_SAVE, REQUEST_STOP };
 
@@ -183,24 +185,37 @@ static Status after_step(Training *t, const TrainReport *report) {
   return OK;
 }
 
+static Status tell_times(const Training *t, double exchanged, int64_t steps) {
+  char *path = NULL;
+  TRY_OWN(t->team, &path, stage_path(t->stage, &path, "training/%s-times.csv", t->settings->name));
+  const Status status = train_times_tell(t->train, t->team, path, exchanged, steps);
+  MEMORY_FREE(path);
+  return status;
+}
+
 static Status run_steps(Training *t) {
+  const double exchanged = exchange_seconds();
+  const int64_t first = t->train->step;
   TrainReport report = {0};
   Progress bar;
   char what[96];
   snprintf(what, sizeof(what), "train %s", t->settings->name);
   progress_open(&bar, t->team, what, "steps", t->train->spec.steps);
   while (t->train->step < t->train->spec.steps) {
+    phases_start(&t->train->times);
     TRY(batches_take(t->batches, t->team, t->train->step, t->batch));
+    phases_lap(&t->train->times, PHASE_INPUT);
     TRY(train_step(t->train, t->team, t->batch, request_of(t), &report));
     progress_note(&bar, "explained %.3f, dead %lld", report.explained, (long long)report.dead);
     progress_step(&bar, t->train->step);
     TRY(after_step(t, &report));
+    phases_lap(&t->train->times, PHASE_SAVE);
   }
   progress_close(&bar, t->train->step);
   log_info("%s: explained variance of the last batch %.4f, L0 %.1f, dead %lld of %lld",
            t->settings->name, report.explained, report.l0, (long long)report.dead,
            (long long)t->train->spec.latents);
-  return OK;
+  return t->train->step > first ? tell_times(t, exchanged, t->train->step - first) : OK;
 }
 
 static Status make(Training *t) {

@@ -39,6 +39,7 @@ typedef struct Fire {
   ScreenHits hits;  /* of thresholds */
   FireRows rows_in; /* the batch as the screen wants it */
   ScreenRoom screen;
+  ScreenCost cost; /* of all calls so far */
 } Fire;
 
 /** Buffers for batches of up to rows_most rows. Of topk the k best of a row are active, the next

@@ -8,6 +8,7 @@
 #include "architecture.h"
 #include "auxk.h"
 #include "gradient.h"
+#include "phases.h"
 #include "picks.h"
 #include "sae.h"
 #include "status.h"
@@ -63,6 +64,7 @@ typedef struct Train {
   uint8_t *fired;   /* [own] in the step */
   int64_t active;   /* hits of this rank's latents in the step */
   Gradient gradient;
+  PhaseTimes times;           /* of all steps so far; the caller laps what it does between them */
   struct TrainSparse *sparse; /* the engines: one of them */
   struct TrainDense *dense;
 } Train;

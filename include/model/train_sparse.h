@@ -24,6 +24,8 @@ void train_sparse_close(Train *train);
 Status train_sparse_forward(Train *train, Team *team, const float *rows) MUST_USE;
 Status train_sparse_backward(Train *train, Team *team, TrainReport *report) MUST_USE;
 bool train_sparse_form(const Train *train, int64_t latent, float *enc, float *dec);
+/** What selecting has cost this rank so far; NULL where nothing is selected.  ranks local */
+const ScreenCost *train_sparse_cost(const Train *train);
 /** For Architecture.settle: the threshold that will take the place of the selection, a moving average
  *  of the least selected score. */
 void train_sparse_follow_cutoff(Train *train);

@@ -10,6 +10,10 @@
  *  buffers are borrowed; empty ones are fine. MPI failures are fatal (MPI_ERRORS_ARE_FATAL).
  *  ranks   all functions are collective */
 
+/** Seconds that this rank has spent here so far, waiting for others included.
+ *  ranks   local */
+double exchange_seconds(void);
+
 /** Element-wise sum over ranks, in place, of 64-bit integers mod 2^64: associative, so the same
  *  bytes at any rank count.
  *  count   in      the same on all ranks */

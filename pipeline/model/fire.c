@@ -68,7 +68,7 @@ static float activation_of(const Sae *sae, int64_t latent, float score) {
 /* Thresholds. */
 
 static Status find_above(const Sae *sae, const float *centred, int64_t count, Fire *fire) {
-  ScreenJob job = {.room = &fire->screen};
+  ScreenJob job = {.room = &fire->screen, .cost = &fire->cost};
   TRY(fire_rows_set(&fire->rows_in, sae, centred, count, &job));
   TRY(screen_above(&job, sae->threshold, &fire->hits));
   return make_room(fire, fire->hits.start[count]);
@@ -97,7 +97,8 @@ static Status find_best(const Sae *sae, const float *centred, int64_t count, Fir
                    .floor = 0.0F,
                    .keys = fire->best,
                    .counts = fire->counts,
-                   .room = &fire->screen};
+                   .room = &fire->screen,
+                   .cost = &fire->cost};
   TRY(fire_rows_set(&fire->rows_in, sae, centred, count, &job));
   memset(fire->counts, 0, (size_t)count * sizeof(*fire->counts));
   TRY(screen_run(&job));

@@ -222,18 +222,22 @@ static Status measure_gradient(Train *t, Team *team, int request, TrainReport *r
 Status train_step(Train *t, Team *team, const float *rows, int request, TrainReport *report) {
   const Architecture *architecture = t->spec.architecture;
   *report = (TrainReport){.rate = train_rate(&t->spec, t->step)};
+  phases_start(&t->times);
   sae_centre(t->sae, rows, t->spec.batch, t->centred);
   TRY(architecture->forward(t, team, rows));
   TRY(measure_loss(t, team, rows, report));
+  phases_lap(&t->times, PHASE_DECODE);
   count_quiet(t);
   TRY(architecture->backward(t, team, report));
   TRY(measure_gradient(t, team, request, report));
+  phases_lap(&t->times, PHASE_GRADIENT);
   const bool is_clipped = t->spec.clip > 0.0 && report->gradient_norm > t->spec.clip;
   adam_begin(&t->adam, report->rate, is_clipped ? t->spec.clip / report->gradient_norm : 1.0);
   TRY_ALL(team, update_run(t));
   if (architecture->settle != NULL) {
     architecture->settle(t);
   }
+  phases_lap(&t->times, PHASE_UPDATE);
   t->step++;
   return OK;
 }

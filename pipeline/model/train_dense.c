@@ -177,6 +177,7 @@ Status train_dense_forward(Train *t, Team *team, const float *rows) {
     }
   }
   exchange_sum(team, d->sums, values);
+  phases_lap(&t->times, PHASE_SCORES);
   subtract(t, rows);
   return OK;
 }
@@ -270,6 +271,7 @@ Status train_dense_backward(Train *t, Team *team, TrainReport *report) {
   gradient_begin(&t->gradient, t->residual, t->spec.batch, (float)(-2.0 / (double)t->spec.batch));
   TRY_ALL(team, threads_run(blocks_of(t), backward_unit, t));
   t->penalty = sum_penalties(t, team);
+  phases_lap(&t->times, PHASE_SCORES);
   return OK;
 }
 

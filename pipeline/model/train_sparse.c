@@ -90,7 +90,9 @@ static void form_pulls(Train *t, const float *rows) {
 Status train_sparse_forward(Train *t, Team *team, const float *rows) {
   TrainSparse *s = t->sparse;
   TRY_ALL(team, quantise(t));
+  phases_lap(&t->times, PHASE_ENCODER);
   TRY(sae_select(team, t->sae, t->centred, t->spec.batch, s->picks));
+  phases_lap(&t->times, PHASE_SELECT);
   TRY(sae_decode(team, t->sae, s->picks, s->past, s->parts, s->pulls));
   form_pulls(t, rows);
   note_hits(t);
@@ -128,7 +130,9 @@ Status train_sparse_backward(Train *t, Team *team, TrainReport *report) {
                                .slopes = s->slopes[0]};
   gradient_begin(g, s->pulls, t->spec.batch, factor);
   if (t->spec.aux_weight > 0.0 && t->dead > 0) {
+    phases_lap(&t->times, PHASE_GRADIENT);
     TRY(add_auxk(t, team, report));
+    phases_lap(&t->times, PHASE_AUXK);
   }
   return team_agree(team, gradient_measure(g));
 }
@@ -139,6 +143,14 @@ bool train_sparse_form(const Train *t, int64_t latent, float *enc, float *dec) {
   }
   gradient_form(&t->gradient, latent, enc, dec);
   return true;
+}
+
+const ScreenCost *train_sparse_cost(const Train *t) {
+  const SaePicks *picks = t->sparse == NULL ? NULL : t->sparse->picks;
+  if (picks == NULL) {
+    return NULL;
+  }
+  return picks->fire != NULL ? &picks->fire->cost : &picks->batchwise->cost;
 }
 
 void train_sparse_follow_cutoff(Train *t) {

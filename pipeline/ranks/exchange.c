@@ -3,14 +3,22 @@
 #include <mpi.h>
 #include <string.h>
 
+#include "clock.h"
 #include "memory.h"
 #include "piece.h"
 
 enum { EXCHANGE_TAG = 1 };
 
+static double g_seconds; /* main thread alone */
+
+double exchange_seconds(void) {
+  return g_seconds;
+}
+
 /* All reduced types are 8 bytes wide. */
 static void reduce_in_place(const Team *team, void *values, int64_t count, MPI_Datatype type,
                             MPI_Op op) {
+  const double begun = clock_seconds();
   char *at = values;
   int64_t left = count * 8;
   while (left > 0) {
@@ -19,6 +27,7 @@ static void reduce_in_place(const Team *team, void *values, int64_t count, MPI_D
     at += piece;
     left -= piece;
   }
+  g_seconds += clock_seconds() - begun;
 }
 
 void exchange_sum(Team *team, int64_t *values, int64_t count) {
@@ -43,6 +52,7 @@ int64_t exchange_offset(Team *team, int64_t mine, int64_t *total) {
 /* Every rank broadcasts its part in turn: the counts are known to all, so no displacement of MPI's
  * (an int) is needed, and a part of any size can be cut. */
 void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all) {
+  const double begun = clock_seconds();
   char *at = all;
   for (int rank = 0; rank < team->size; rank++) {
     const int64_t bytes = counts[rank] * (int64_t)size;
@@ -52,6 +62,7 @@ void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t
     team_broadcast(team, at, bytes, rank);
     at += bytes;
   }
+  g_seconds += clock_seconds() - begun;
 }
 
 Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size, void **all,
@@ -79,6 +90,7 @@ Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size
  * length, so their pieces match; a side that is done first waits with MPI_PROC_NULL. */
 static void pass_bytes(const Team *team, int to, const char *send, int64_t send_bytes, int from,
                        char *receive, int64_t receive_bytes) {
+  const double begun = clock_seconds();
   while (send_bytes > 0 || receive_bytes > 0) {
     const int out = piece_next(send_bytes);
     const int in = piece_next(receive_bytes);
@@ -90,6 +102,7 @@ static void pass_bytes(const Team *team, int to, const char *send, int64_t send_
     send_bytes -= out;
     receive_bytes -= in;
   }
+  g_seconds += clock_seconds() - begun;
 }
 
 static int64_t sum_before(const int64_t *counts, int rank) {

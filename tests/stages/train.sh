@@ -19,7 +19,7 @@ YAML
 
 sums() { # FOLDER
   $python "$here/checksums.py" "$1" | grep '^dictionaries/'
-  (cd "$1" && sha256sum training/*.csv)
+  (cd "$1" && sha256sum $(ls training/*.csv | grep -v times))
 }
 clear() { # FOLDER
   rm -rf "$1/dictionaries" "$1/training" "$1/checkpoints"
@@ -48,7 +48,12 @@ fails() { # CODE WORDS ARGUMENTS...: stops with this exit code and these words i
 
 check "train at 1 rank" stage 1 train --threads 1 run.yaml
 sums run >first.sums
-check "dictionaries, logs, and nothing else" test "$(cd run && find . -type f | grep -v logs | wc -l)" -eq 10
+check "dictionaries, logs, and nothing else" test "$(cd run && find . -type f | grep -v logs | wc -l)" -eq 14
+times() {
+  grep -q '^exact scores,' run/training/200-times.csv && grep -q '200: scored exactly .* of 200 latents a row' stage.err &&
+    awk -F, 'NR > 1 && !/within/ {share += $3} END {exit !(share > 0.99 && share < 1.01)}' run/training/200-times.csv
+}
+check "the time is split, and the shares are whole" times
 check "no checkpoints are left" test ! -e run/checkpoints/200
 cat >look.py <<'PY'
 import h5py, numpy as np

@@ -15,7 +15,7 @@ YAML
 
 sums() {
   $python "$here/checksums.py" run | grep '^dictionaries/'
-  (cd run && sha256sum training/*.csv)
+  (cd run && sha256sum $(ls training/*.csv | grep -v times))
 }
 clear() {
   rm -rf run/dictionaries run/training run/checkpoints run/codes
