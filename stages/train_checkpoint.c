@@ -142,37 +142,57 @@ Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Trai
   return status;
 }
 
-static Status read_parts(Archive *archive, Train *train) {
-  TrainPart parts[TRAIN_PARTS];
+static Status read_part(Archive *archive, Team *team, Train *train, const TrainPart *part,
+                        bool *intact) {
   char name[64];
+  int64_t shape[2];
+  const ArchiveDataset dataset = dataset_of(train, part, name);
+  const Shard own = train->sae->own;
+  const int64_t first = part->is_whole ? 0 : own.first;
+  const int64_t rows = part->is_whole ? train->spec.width : shard_count(own);
+  TRY(archive_shape(archive, dataset.name, dataset.type, dataset.dims, shape));
+  TRY(archive_read(archive, dataset.name, first, rows, part->data));
+  const bool is_given = !part->is_whole || team->rank == 0;
+  return archive_check(archive, dataset.name, first, is_given ? rows : 0, part->data, intact);
+}
+
+static Status read_parts(Archive *archive, Team *team, Train *train, bool *intact) {
+  TrainPart parts[TRAIN_PARTS];
   const int count = train_parts(train, parts);
-  for (int p = 0; p < count; p++) {
-    const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
-    int64_t shape[2];
-    const Shard own = train->sae->own;
-    TRY(archive_shape(archive, dataset.name, dataset.type, dataset.dims, shape));
-    TRY(archive_read(archive, dataset.name, parts[p].is_whole ? 0 : own.first,
-                     parts[p].is_whole ? train->spec.width : shard_count(own), parts[p].data));
+  *intact = true;
+  for (int p = 0; p < count && *intact; p++) {
+    TRY(read_part(archive, team, train, &parts[p], intact));
+    if (!*intact) {
+      log_info("%s: %s is damaged (its checksum is another)", archive_path(archive), parts[p].name);
+    }
   }
   return OK;
 }
 
+/* What looking at a checkpoint has shown. */
+typedef struct Found {
+  bool is_stale, is_intact;
+  int64_t log_bytes;
+} Found;
+
 static Status load_file(const TrainCheckpoint *checkpoint, Archive *archive, Team *team,
-                        Train *train, bool *is_stale, int64_t *log_bytes) {
+                        Train *train, Found *found) {
   char *stamp = NULL;
   int64_t step;
   TRY(archive_get_text(archive, "/", "stamp", &stamp));
-  *is_stale = strcmp(stamp, checkpoint->stamp) != 0;
+  found->is_stale = strcmp(stamp, checkpoint->stamp) != 0;
   MEMORY_FREE(stamp);
-  if (*is_stale) {
+  if (found->is_stale) {
     return OK;
   }
   TRY(archive_get_integer(archive, "/", "step", &step));
-  TRY(archive_get_integer(archive, "/", "log_bytes", log_bytes));
+  TRY(archive_get_integer(archive, "/", "log_bytes", &found->log_bytes));
   TRY(archive_get_real(archive, "/", "cutoff", &train->cutoff));
-  TRY(read_parts(archive, train));
-  train_resume(train, team, step);
-  log_info("%s goes on from step %lld", train->spec.name, (long long)step);
+  TRY(read_parts(archive, team, train, &found->is_intact));
+  if (found->is_intact) {
+    train_resume(train, team, step);
+    log_info("%s goes on from step %lld", train->spec.name, (long long)step);
+  }
   return OK;
 }
 
@@ -191,30 +211,45 @@ static Status settle_stale(const TrainCheckpoint *checkpoint, Team *team, const 
   return OK;
 }
 
+static Status raise_damaged(const TrainCheckpoint *checkpoint, Team *team) {
+  return team_agree(
+      team, RAISE(ERR_FORMAT, "%s: all checkpoints are damaged: remove the folder to start anew",
+                  checkpoint->folder));
+}
+
+static Status load(const TrainCheckpoint *checkpoint, Team *team, Train *train, const char *path,
+                   bool force, Found *found) {
+  Archive *archive = NULL;
+  TRY(archive_open(team, path, SCHEMA_CHECKPOINT, "cleave-train", &archive));
+  const Status status = load_file(checkpoint, archive, team, train, found);
+  archive_close(&archive);
+  TRY(status);
+  return found->is_stale ? settle_stale(checkpoint, team, path, force) : OK;
+}
+
+/* The last one, or the one before it where that is damaged. */
 Status train_checkpoint_load(const TrainCheckpoint *checkpoint, Team *team, Train *train,
                              bool force, bool *found, int64_t *log_bytes) {
-  Archive *archive = NULL;
-  char *path = NULL;
-  bool is_stale = false;
-  int64_t step = team->rank == 0 ? last_before(checkpoint, INT64_MAX) : -1;
+  int64_t step = INT64_MAX;
   *found = false;
   *log_bytes = 0;
-  team_broadcast(team, &step, (int64_t)sizeof(step), 0);
-  if (step < 0) {
-    return OK;
+  for (int tried = 0; !*found; tried++) {
+    Found one = {0};
+    char *path = NULL;
+    step = team->rank == 0 ? last_before(checkpoint, step) : -1;
+    team_broadcast(team, &step, (int64_t)sizeof(step), 0);
+    if (step < 0) {
+      return tried == 0 ? OK : raise_damaged(checkpoint, team);
+    }
+    TRY_OWN(team, &path, path_of(checkpoint, step, &path));
+    const Status status = load(checkpoint, team, train, path, force, &one);
+    MEMORY_FREE(path);
+    TRY(status);
+    if (one.is_stale) {
+      return OK;
+    }
+    *found = one.is_intact;
+    *log_bytes = one.log_bytes;
   }
-  Status status = team_agree(team, path_of(checkpoint, step, &path));
-  if (status == OK) {
-    status = archive_open(team, path, SCHEMA_CHECKPOINT, "cleave-train", &archive);
-  }
-  if (status == OK) {
-    status = load_file(checkpoint, archive, team, train, &is_stale, log_bytes);
-  }
-  archive_close(&archive);
-  if (status == OK && is_stale) {
-    status = settle_stale(checkpoint, team, path, force);
-  }
-  MEMORY_FREE(path);
-  *found = status == OK && !is_stale;
-  return status;
+  return OK;
 }

@@ -22,11 +22,12 @@ typedef struct TrainCheckpoint {
 Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Train *train,
                              int64_t log_bytes) MUST_USE;
 
-/** Go on from the last one, if there is any.
+/** Go on from the last one, if there is any; from the one before it where that is damaged (every array is
+ *  checked against its checksum).
  *  ranks   collective
  *  force   in      drop checkpoints of another stamp, instead of refusing
  *  found   out     the state was filled in
- *  fails   ERR_STALE (made with other settings), ERR_FORMAT, ERR_FILE */
+ *  fails   ERR_STALE (made with other settings), ERR_FORMAT (all are damaged, too), ERR_FILE */
 Status train_checkpoint_load(const TrainCheckpoint *checkpoint, Team *team, Train *train,
                              bool force, bool *found, int64_t *log_bytes) MUST_USE;
 

@@ -112,6 +112,12 @@ Status archive_read(Archive *archive, const char *name, int64_t first, int64_t r
  *  ranks   local */
 Status archive_read_here(Archive *archive, const char *name, int64_t first, int64_t rows,
                          void *data) MUST_USE;
+/** Are these values, as they were read, those that were written? Every row of the dataset is given once,
+ *  by some rank.
+ *  intact  out     the same on all ranks
+ *  fails   ERR_FORMAT: the file holds no checksum of the dataset */
+Status archive_check(Archive *archive, const char *name, int64_t first, int64_t rows,
+                     const void *data, bool *intact) MUST_USE;
 /** Is there a dataset (or, in read mode, a group) of that name?
  *  ranks   local */
 bool archive_has(Archive *archive, const char *name);

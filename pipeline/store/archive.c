@@ -334,7 +334,19 @@ static Status put_note(Archive *archive, const char *key, const char *value, boo
   return attribute_put(&archive->attributes, &attribute);
 }
 
+/* The sum of a dataset's values alone, for archive_check. */
+static Status put_sum(Archive *archive, const ArchiveEntry *entry) {
+  char sum[17];
+  const Attribute attribute = {
+      .object = entry->name, .key = BORROWED(CONTENT_SUM), .kind = ATTRIBUTE_TEXT, .text = sum};
+  content_print_sum(entry, sum);
+  return attribute_put(&archive->attributes, &attribute);
+}
+
 static Status put_notes(Archive *archive, const Provenance *provenance) {
+  for (int64_t i = 0; i < archive->count; i++) {
+    TRY(put_sum(archive, &archive->entries[i]));
+  }
   TRY(put_note(archive, "schema", archive->schema, false));
   TRY(put_note(archive, "content", archive->content, false));
   TRY(put_note(archive, "created", provenance->created, false));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive_file.h"
+#include "content.h"
 #include "exchange.h"
 #include "hdf.h"
 #include "memory.h"
@@ -225,6 +226,22 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
   const Slab *slab;
   TRY(find_range(archive, name, first, rows, &slab));
   return slab_read_here(slab, first, rows, data);
+}
+
+Status archive_check(Archive *archive, const char *name, int64_t first, int64_t rows,
+                     const void *data, bool *intact) {
+  const Slab *slab = NULL;
+  char *written = NULL;
+  char sum[17];
+  TRY_ALL(archive->team, find_range(archive, name, first, rows, &slab));
+  TRY(archive_get_text(archive, name, CONTENT_SUM, &written));
+  ArchiveEntry given = {.slab = *slab};
+  content_add_rows(&given, first, rows, data);
+  exchange_sum(archive->team, &given.sum.hash, 1);
+  content_print_sum(&given, sum);
+  *intact = strcmp(sum, written) == 0;
+  MEMORY_FREE(written);
+  return OK;
 }
 
 bool archive_has(Archive *archive, const char *name) {

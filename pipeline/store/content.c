@@ -97,6 +97,10 @@ Status content_sum(Archive *archive) {
   return OK;
 }
 
+void content_print_sum(const ArchiveEntry *entry, char out[17]) {
+  snprintf(out, 17, "%016" PRIx64, (uint64_t)entry->sum.hash);
+}
+
 static uint64_t chain_text(const char *text, uint64_t hash) {
   return random_hash(text, (int64_t)strlen(text) + 1, hash);
 }

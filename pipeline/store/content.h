@@ -15,6 +15,11 @@ void content_add_rows(ArchiveEntry *entry, int64_t first, int64_t rows, const vo
  *  fails   ERR_DATA: not agreed upon, but alike on all ranks */
 Status content_sum(Archive *archive) MUST_USE;
 
+/** A dataset's own sum as 16 hex digits + 0, after content_sum(); it stands in this attribute.
+ *  ranks   local */
+#define CONTENT_SUM "checksum"
+void content_print_sum(const ArchiveEntry *entry, char out[17]);
+
 /** The checksum as 16 hex digits into archive->content; after content_sum(). Sorts entries and
  *  attributes.
  *  ranks   local */

@@ -109,6 +109,43 @@ check "USR1 at 4 ranks: exit code 85, resumed at 3 with the same bytes" stopped 
 check "TERM at 1 rank, resumed at 2" stopped TERM 1 2
 check "KILL at 3 ranks, resumed at 5" stopped KILL 3 5
 
+flip() { # FILE DATASET: one bit of it
+  $python - "$@" <<'PY'
+import sys, h5py
+with h5py.File(sys.argv[1]) as f: at = f[sys.argv[2]].id.get_offset()
+with open(sys.argv[1], "r+b") as f:
+    f.seek(at + 40)
+    byte = f.read(1)[0]
+    f.seek(at + 40)
+    f.write(bytes([byte ^ 16]))
+PY
+}
+two_checkpoints() { # of 200, in other, and nothing else of it
+  clear other
+  mpirun -n 2 "$CLEAVE_BIN/cleave-train" --only 200 run.yaml folder=other train.checkpoint_steps=20 >kill.out 2>kill.err &
+  local pid=$!
+  while [ ! -e other/dictionaries/200.h5 ] && [ "$(ls other/checkpoints/200/step-*0.h5 2>/dev/null | wc -l)" -lt 2 ]; do sleep 0.02; done
+  kill -USR1 $(pgrep -P $pid cleave-train) || return 1
+  wait $pid
+  mapfile -t saved < <(ls -v other/checkpoints/200/step-*.h5)
+  [ ${#saved[@]} -eq 2 ]
+}
+damaged() { # the last one: on from the one before it
+  two_checkpoints
+  flip "${saved[1]}" "$1" && stage 3 train --only 200 run.yaml folder=other || return 1
+  local before=${saved[0]##*step-}
+  grep -q "$1 is damaged" stage.err && grep -q "goes on from step ${before%.h5}" stage.err || { cat stage.err; return 1; }
+  diff <(sums other | grep '/200[.-]') <(grep '/200[.-]' first.sums)
+}
+all_damaged() {
+  two_checkpoints
+  flip "${saved[0]}" w_dec && flip "${saved[1]}" quiet &&
+    fails 6 "all checkpoints are damaged" --only 200 run.yaml folder=other
+}
+check "a damaged checkpoint is seen, and the one before it taken" damaged w_enc_second
+check "the same with a damaged bias of all ranks" damaged b_dec
+check "two damaged ones are refused" all_damaged
+
 stop_at_once() { # leaves checkpoints of 200
   clear other
   stage 2 train --only tiny run.yaml folder=other || return 1
