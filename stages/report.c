@@ -22,7 +22,7 @@ static const char *title_of(const Stage *stage) {
 
 static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
   const char *labels = stage->settings.report.labels;
-  stamp_open(stamp, "report 3");
+  stamp_open(stamp, "report 4");
   stamp_add_fingerprint(stamp, config_fingerprint(&SETTINGS_REPORT, &stage->settings.report));
   stamp_add_text(stamp, title_of(stage));
   stamp_add_text(stamp, archive_content(atlas->activations));
@@ -32,6 +32,9 @@ static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
     stamp_add_text(stamp, archive_content(atlas->dictionaries[i].codes));
     if (atlas->dictionaries[i].evaluation != NULL) {
       stamp_add_text(stamp, archive_content(atlas->dictionaries[i].evaluation));
+    }
+    if (atlas->dictionaries[i].training != NULL) {
+      TRY(stamp_add_file(stamp, &stage->team, atlas->dictionaries[i].training));
     }
   }
   stamp_add_text(stamp, archive_content(atlas->neighbours));
@@ -102,12 +105,14 @@ static Status run(Stage *stage) {
 int main(int argc, char **argv) {
   static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
                                                   &SETTINGS_REPORT, NULL};
-  static const StageSpec SPEC = {.name = "report",
-                                 .purpose = "a report that a browser opens from disk",
-                                 .reads = "activations.h5, codes/*.h5, neighbours.h5, families.h5",
-                                 .writes = "report/index.html and its shards",
-                                 .next = "",
-                                 .sections = SECTIONS,
-                                 .run = run};
+  static const StageSpec SPEC = {
+      .name = "report",
+      .purpose = "a report that a browser opens from disk",
+      .reads =
+          "activations.h5, codes/*.h5, neighbours.h5, families.h5; training/, evaluation/ if there",
+      .writes = "report/index.html and its shards",
+      .next = "",
+      .sections = SECTIONS,
+      .run = run};
   return stage_main(argc, argv, &SPEC);
 }

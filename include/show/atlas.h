@@ -97,6 +97,7 @@ typedef struct AtlasDictionary {
   int level; /* 0: the smallest; -1: a control */
   Archive *codes;
   Archive *evaluation;           /* NULL when not there */
+  char *training;                /* path of its training log, NULL when not there */
   Shelf *columns[ATLAS_COLUMNS]; /* NULL where the files have none */
 } AtlasDictionary;
 

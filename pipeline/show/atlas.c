@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "schema.h"
+#include "text.h"
 
 typedef enum Home { CODES, EVALUATION, NEIGHBOURS, FAMILIES } Home;
 
@@ -157,6 +158,17 @@ static Status check_latents(const AtlasDictionary *dictionary) {
   return OK;
 }
 
+/* Rank 0 looks, so that all think alike. */
+static Status find_training(Atlas *atlas, const char *folder, AtlasDictionary *own) {
+  char file[NAME_SIZE];
+  TRY_ALL(atlas->team, fill_name(file, "training/%s.csv", own->name, ""));
+  TRY_OWN(atlas->team, &own->training, text_join_path(&own->training, folder, file));
+  if (!team_any(atlas->team, atlas->team->rank == 0 && access(own->training, F_OK) == 0)) {
+    MEMORY_FREE(own->training);
+  }
+  return OK;
+}
+
 static Status open_dictionary(Atlas *atlas, const char *folder, int index,
                               const AtlasDeclared *declared) {
   AtlasDictionary *own = &atlas->dictionaries[index];
@@ -177,6 +189,7 @@ static Status open_dictionary(Atlas *atlas, const char *folder, int index,
   TRY_ALL(atlas->team, fill_name(file, "evaluation/%s.h5", own->name, ""));
   TRY(open_later(atlas, folder, file, SCHEMA_EVALUATION, "cleave-evaluate", false,
                  &own->evaluation));
+  TRY(find_training(atlas, folder, own));
   Archive *homes[] = {own->codes, own->evaluation, atlas->neighbours, atlas->families};
   for (int home = CODES; home <= FAMILIES; ++home) {
     TRY(open_columns(atlas, COLUMNS, ATLAS_COLUMNS, (Home)home, homes[home], own->name, "",
@@ -250,6 +263,7 @@ void atlas_close(Atlas *atlas) {
     close_columns(dictionary->columns, ATLAS_COLUMNS);
     archive_close(&dictionary->evaluation);
     archive_close(&dictionary->codes);
+    MEMORY_FREE(dictionary->training);
     MEMORY_FREE(dictionary->name);
     MEMORY_FREE(dictionary->control_of);
     MEMORY_FREE(dictionary->neuronpedia);

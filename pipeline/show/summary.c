@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "calibration.h"
+#include "curve.h"
 #include "desk.h"
 #include "exchange.h"
 #include "memory.h"
@@ -167,6 +168,9 @@ static Status put_dictionary(const Summary *summary, int index) {
   put_count(summary, "too_little_text", share < ENOUGH_SHARE ? 1 : 0);
   TRY(put_real(summary, atlas->neighbours, object, "effective_dimension"));
   TRY(put_evaluation(summary, own->evaluation));
+  if (own->training != NULL) { /* rank 0's pen alone is written */
+    TRY_ALL(atlas->team, atlas->team->rank == 0 ? curve_write(own->training, summary->pen) : OK);
+  }
   TRY(put_codes(summary, "states", own->columns[ATLAS_STATE], STATES));
   TRY(put_codes(summary, "parents", own->columns[ATLAS_PARENT_STATUS], PARENT_STATUSES));
   pen_close(summary->pen, "}");

@@ -39,6 +39,33 @@ check "other settings are refused" fails 8 "--force" 2 report run.yaml report.ti
 check "--force replaces it" stage 2 report --force run.yaml report.title=other
 check "--check sees the difference" state_is "made with other settings"
 
+mkdir run/training
+training_log() { # LINES
+  echo step,rows,loss,explained_variance,l0,dead
+  for i in $(seq "$1"); do echo "$i,$((64 * i)),$((1000 - i)).5,0.$((100 + i)),32,$((300 - i))"; done
+}
+curve() {
+  training_log 270 >run/training/16.csv
+  stage 3 report run.yaml 2>/dev/null && return 1 # another report: --force is asked for
+  stage 3 report --force run.yaml || return 1
+  $python - <<'PY'
+import json, re
+run = json.loads(re.search(r"\((?:\"run\", *)?(\{.*\})\)", open("run/report/data/run.js").read(), re.S).group(1))
+logs = [one.get("training") for one in run["dictionaries"]]
+assert sum(log is not None for log in logs) == 1
+log = next(log for log in logs if log)
+assert len(log["rows"]) == 200 and log["rows"] == sorted(set(log["rows"])), log["rows"]
+assert (log["rows"][-1], log["loss"][-1], log["dead"][-1]) == (270 * 64, 730.5, 30), (log["rows"][-1], log["loss"][-1])
+PY
+}
+broken_log() { # LINE WORDS
+  (training_log 3; echo "$1") >run/training/16.csv
+  fails 6 "$2" 2 report --force run.yaml && rm run/training/16.csv
+}
+check "the training log becomes a curve" curve
+check "a broken one is named with its line" broken_log 4,256,none,0.2,32,3 "16.csv:5: no number in column loss"
+check "so is a short one" broken_log 4,256 "16.csv:5: no number in column"
+
 printf 'dictionary,feature,label\n16,10,"my & label"\n' >labels.csv
 check "the user's labels are shown" stage 2 report --force run.yaml report.labels=labels.csv
 check "and stand in the table" grep -q 'my & label' run/report/data/families/0/0.js

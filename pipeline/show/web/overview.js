@@ -260,7 +260,7 @@ const overview = (() => {
   const show = async main => {
     const run = cleave.run;
     fill(main, h("h1", {}, run.title), source(run), notices(run), tiles(run), h("div", { id: "largest" }),
-      dictionaries(run), evaluations(run), pairs(run), calibration.panel(run), parents(run), replication(run), glossary(), provenance(run));
+      dictionaries(run), evaluations(run), training.panel(run), pairs(run), calibration.panel(run), parents(run), replication(run), glossary(), provenance(run));
     main.querySelector("#largest").replaceWith(await largest());
   };
 
