@@ -133,6 +133,10 @@ static const ConfigRow TRAIN_ROWS[] = {
      "... or for this share of the run, whichever is smaller.", true},
     {"window", CONFIG_INTEGER, FIELD(TrainSettings, window), "65536", 1, 1e9, "rows",
      "Rows shuffled together in memory (drawn from random places of the corpus).", true},
+    {"replicas", CONFIG_INTEGER, FIELD(TrainSettings, replicas), "1", 1, 65536, "groups",
+     "Groups of ranks: each holds a whole dictionary, in parts, and selects in its part of a "
+     "batch.",
+     false},
     {"checkpoint", CONFIG_REAL, FIELD(TrainSettings, checkpoint), "10", 0, 1e6, "minutes",
      "Time between checkpoints; 0: only on SIGTERM and SIGUSR1.", false},
     {"checkpoint_steps", CONFIG_INTEGER, FIELD(TrainSettings, checkpoint_steps), "0", 0, 1e12,

@@ -55,6 +55,7 @@ typedef struct TrainSettings {
   double sparsity_warmup;   /* share of the steps, below 0: the architecture's own */
   int64_t sparsity_loss;    /* 0 tanh, 1 step */
   double bandwidth;         /* of the kernel around thresholds */
+  int64_t replicas;         /* groups of ranks, each with a whole dictionary */
   int64_t batch;            /* rows a step */
   double passes;            /* over the training rows */
   double rate;              /* Adam step size, 0: 2e-4 / sqrt(latents / 2^14) */

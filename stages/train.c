@@ -26,6 +26,7 @@ enum { REQUEST_NONE, REQUEST_SAVE, REQUEST_STOP };
 typedef struct Training {
   Stage *stage;
   Team *team;
+  Mesh mesh;
   TrainRows *rows;
   const DictionarySettings *settings;
   int64_t seed;
@@ -75,6 +76,21 @@ static Status refuse_key(const Stage *stage, const char *key, bool is_used) {
                config_place(stage->config, "train", 0, key, place), architecture_of(stage)->name);
 }
 
+static Status check_replicas(const Stage *stage) {
+  char place[CONFIG_PLACE];
+  const int64_t replicas = stage->settings.train.replicas;
+  config_place(stage->config, "train", 0, "replicas", place);
+  if (replicas > 1 && !architecture_of(stage)->has_replicas) {
+    return RAISE(ERR_CONFIG, "%s: architecture %s has dense gradients, so its ranks are one group",
+                 place, architecture_of(stage)->name);
+  }
+  if (stage->team.size % replicas != 0) {
+    return RAISE(ERR_CONFIG, "%s: %d ranks are not %lld equal groups", place, stage->team.size,
+                 (long long)replicas);
+  }
+  return OK;
+}
+
 static Status check_keys(const Stage *stage) {
   const Architecture *a = architecture_of(stage);
   TRY(refuse_key(stage, "k", a->has_k));
@@ -83,7 +99,8 @@ static Status check_keys(const Stage *stage) {
   TRY(refuse_key(stage, "sparsity", a->has_sparsity));
   TRY(refuse_key(stage, "sparsity_warmup", a->has_sparsity));
   TRY(refuse_key(stage, "sparsity_loss", a->has_threshold_loss));
-  return refuse_key(stage, "bandwidth", a->has_threshold_loss);
+  TRY(refuse_key(stage, "bandwidth", a->has_threshold_loss));
+  return check_replicas(stage);
 }
 
 static TrainSpec train_spec(const Training *t, int64_t steps) {
@@ -123,7 +140,7 @@ static Status take(Training *t) {
   }
   TRY(batches_create(&t->batches, t->team, &spec));
   const TrainSpec train = train_spec(t, batches_steps(t->batches));
-  TRY(train_create(&t->train, t->team, &train));
+  TRY(train_create(&t->train, &t->mesh, &train));
   return MEMORY_NEW(&t->batch, spec.batch * spec.width, "rows of a batch");
 }
 
@@ -135,6 +152,7 @@ static Status open_training(Training *t) {
   const TrainCheckpoint checkpoint = checkpoint_of(t);
   int64_t bytes;
   bool found;
+  mesh_open(&t->mesh, t->team, (int)t->stage->settings.train.replicas);
   TRY_ALL(t->team, take(t));
   TRY(train_checkpoint_load(&checkpoint, t->team, t->train, t->stage->force, &found, &bytes));
   if (!found) {
@@ -205,7 +223,7 @@ static Status run_steps(Training *t) {
     phases_start(&t->train->times);
     TRY(batches_take(t->batches, t->team, t->train->step, t->batch));
     phases_lap(&t->train->times, PHASE_INPUT);
-    TRY(train_step(t->train, t->team, t->batch, request_of(t), &report));
+    TRY(train_step(t->train, t->batch, request_of(t), &report));
     progress_note(&bar, "explained %.3f, dead %lld", report.explained, (long long)report.dead);
     progress_step(&bar, t->train->step);
     TRY(after_step(t, &report));
@@ -264,6 +282,7 @@ static Status train_one(Stage *stage, TrainRows *rows, int64_t index) {
   const Status status = work(&t);
   train_log_close(&t.log);
   train_destroy(&t.train);
+  mesh_close(&t.mesh);
   batches_destroy(&t.batches);
   MEMORY_FREE(t.batch);
   MEMORY_FREE(t.path);

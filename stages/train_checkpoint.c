@@ -98,7 +98,7 @@ static Status write_parts(Archive *archive, Team *team, Train *train) {
   for (int p = 0; p < count; p++) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     const int64_t whole = team->rank == 0 ? train->spec.width : 0;
-    const Shard own = train->sae->own;
+    const Shard own = train_written(train);
     TRY(archive_write(archive, dataset.name, parts[p].is_whole ? 0 : own.first,
                       parts[p].is_whole ? whole : shard_count(own), parts[p].data));
   }
@@ -152,8 +152,9 @@ static Status read_part(Archive *archive, Team *team, Train *train, const TrainP
   const int64_t rows = part->is_whole ? train->spec.width : shard_count(own);
   TRY(archive_shape(archive, dataset.name, dataset.type, dataset.dims, shape));
   TRY(archive_read(archive, dataset.name, first, rows, part->data));
-  const bool is_given = !part->is_whole || team->rank == 0;
-  return archive_check(archive, dataset.name, first, is_given ? rows : 0, part->data, intact);
+  const int64_t given =
+      part->is_whole ? (team->rank == 0 ? rows : 0) : shard_count(train_written(train));
+  return archive_check(archive, dataset.name, first, given, part->data, intact);
 }
 
 static Status read_parts(Archive *archive, Team *team, Train *train, bool *intact) {
@@ -190,7 +191,7 @@ static Status load_file(const TrainCheckpoint *checkpoint, Archive *archive, Tea
   TRY(archive_get_real(archive, "/", "cutoff", &train->cutoff));
   TRY(read_parts(archive, team, train, &found->is_intact));
   if (found->is_intact) {
-    train_resume(train, team, step);
+    train_resume(train, step);
     log_info("%s goes on from step %lld", train->spec.name, (long long)step);
   }
   return OK;

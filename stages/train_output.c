@@ -84,7 +84,8 @@ static void fold(const Train *train, float *thresholds) {
 static Status write_arrays(Archive *file, const Team *team, const Train *train,
                            const float *thresholds) {
   const Sae *sae = train->sae;
-  const int64_t own = shard_count(sae->own);
+  const Shard written = train_written(train);
+  const int64_t own = shard_count(written);
   TRY(archive_begin(file));
   TRY(archive_write(file, "/w_enc", sae->own.first, own, sae->w_enc));
   TRY(archive_write(file, "/w_dec", sae->own.first, own, sae->w_dec));

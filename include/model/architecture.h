@@ -22,17 +22,18 @@ typedef struct Architecture {
   bool has_threshold_loss; /* takes the form of that loss and the bandwidth of the kernel */
   double sparsity, sparsity_warmup; /* what is taken where run.yaml is silent */
   bool subtracts_b_dec;             /* from a row, before the encoder */
-  bool has_unit_rows;               /* decoder rows stay at unit norm; else their norm is free */
-  float decoder_norm;               /* at the start */
-  float threshold;                  /* at the start, of each latent's own; 0: there are none */
+  bool has_replicas;  /* groups of ranks may take different rows: gradients are sparse */
+  bool has_unit_rows; /* decoder rows stay at unit norm; else their norm is free */
+  float decoder_norm; /* at the start */
+  float threshold;    /* at the start, of each latent's own; 0: there are none */
 
   /** Buffers.  ranks local.  fails ERR_MEMORY; close() is safe after it */
-  Status (*open)(struct Train *train, const Team *team);
+  Status (*open)(struct Train *train);
   void (*close)(struct Train *train);
   /** From train->centred to residual, penalty, fired and active.  ranks collective */
-  Status (*forward)(struct Train *train, Team *team, const float *rows);
+  Status (*forward)(struct Train *train, const float *rows);
   /** biases, squares and the first part of b_dec of train->gradient.  ranks collective */
-  Status (*backward)(struct Train *train, Team *team, struct TrainReport *report);
+  Status (*backward)(struct Train *train, struct TrainReport *report);
   /** The gradient of a latent's rows, [width] each; false: it is zero.  ranks local */
   bool (*form)(const struct Train *train, int64_t latent, float *enc, float *dec);
   /** After a good step; NULL: nothing to do.  ranks local */

@@ -43,23 +43,30 @@ typedef struct Auxk {
 } Auxk;
 
 /** ranks   local
+ *  rows_most in    of the batch
  *  fails   ERR_MEMORY */
 Status auxk_create(Auxk *auxk, const Sae *sae, const Team *team, int64_t rows_most) MUST_USE;
 void auxk_clear(Auxk *auxk);
 
-/** Fill hits, pull, factor and loss. All are empty or 0 when the residual has no variance.
+/** Fill hits, and pull, of some rows of the batch: then of all, where groups of ranks took different
+ *  rows, the caller gathers both.
  *  ranks   collective; all but is_dead the same on every rank
- *  centred, residual in  [rows, width] x', e
+ *  centred, residual in  [batch, width] x', e
+ *  rows    in      of the batch
  *  is_dead in      [own]
  *  dead    in      dead latents over all ranks, > 0
  *  fails   ERR_MEMORY */
 typedef struct AuxkBatch {
   const float *centred, *residual;
   const uint8_t *is_dead;
-  int64_t rows, dead;
+  Shard rows;
+  int64_t dead;
   double weight;
   double spread; /* dense_spread of x */
 } AuxkBatch;
-Status auxk_run(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) MUST_USE;
+Status auxk_pick(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) MUST_USE;
+/** Set factor and loss from the pull of all `rows` rows; 0 when the residual has no variance.
+ *  ranks   local */
+void auxk_settle(Auxk *auxk, const AuxkBatch *batch, int64_t rows);
 
 #endif

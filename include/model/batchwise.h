@@ -5,6 +5,7 @@
 
 #include "fire.h"
 #include "hits.h"
+#include "mesh.h"
 #include "pool.h"
 #include "sae.h"
 #include "status.h"
@@ -38,12 +39,14 @@ typedef struct Batchwise {
 Status batchwise_create(Batchwise *out, const Sae *sae, int64_t rows_most, int64_t k) MUST_USE;
 void batchwise_clear(Batchwise *batchwise);
 
-/** ranks   collective; centred and count the same on every rank
- *  centred in      [count, width]
- *  hits    out     room for count x k
- *  bounds  out     [count] of the sum of each row's activations over all ranks, the same on all
+/** ranks   collective over all; centred and count the same in a group
+ *  centred in      [count, width] the rows of this rank's group
+ *  batch   in      rows of all groups, <= the hits' room / k
+ *  hits    out     of the group's rows
+ *  bounds  out     [count] of the sum of each row's activations over the group, the same in it
  *  fails   ERR_MEMORY */
-Status batchwise_select(Batchwise *batchwise, Team *team, const Sae *sae, const float *centred,
-                        int64_t count, Hits *hits, double *bounds) MUST_USE;
+Status batchwise_select(Batchwise *batchwise, const Mesh *mesh, const Sae *sae,
+                        const float *centred, int64_t count, int64_t batch, Hits *hits,
+                        double *bounds) MUST_USE;
 
 #endif

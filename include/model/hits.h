@@ -34,6 +34,14 @@ void hits_clear(Hits *hits);
  *  ranks   local */
 void hits_sort(Hits *hits);
 
+/** What each group of a mesh found in its rows becomes what all found, in the order of rows.
+ *  ranks   collective over the lane (mesh.h); the groups' rows follow each other
+ *  lane    in      its ranks are the groups
+ *  hits    in/out  of this group's rows, numbered from 0; then of `rows` rows
+ *  first   in      the group's first row
+ *  fails   ERR_MEMORY */
+Status hits_gather(Hits *hits, Team *lane, int64_t first, int64_t rows) MUST_USE;
+
 /** Sum value * w_dec of the active hits of some latents into each row, in fixed point, over all ranks.
  *  ranks   collective; rows and scales the same on every rank
  *  part    in      latents [first, past) of this rank's that count

@@ -8,6 +8,7 @@
 #include "architecture.h"
 #include "auxk.h"
 #include "gradient.h"
+#include "mesh.h"
 #include "phases.h"
 #include "picks.h"
 #include "sae.h"
@@ -44,6 +45,9 @@ typedef struct TrainMoments {
 
 typedef struct Train {
   TrainSpec spec;
+  Mesh *
+      mesh; /* borrowed: groups of ranks have a copy of the dictionary each, and take their part of a
+                 batch to select in; gradients and updates are the same in all */
   int64_t step; /* steps done */
   Sae *sae;     /* thresholds: those of log_threshold */
   TrainMoments enc, dec, b_enc, b_dec;
@@ -83,8 +87,9 @@ typedef struct TrainReport {
 } TrainReport;
 
 /** ranks   local
+ *  mesh    in      one replica, where the architecture is dense
  *  fails   ERR_MEMORY */
-Status train_create(Train **out, const Team *team, const TrainSpec *spec) MUST_USE;
+Status train_create(Train **out, Mesh *mesh, const TrainSpec *spec) MUST_USE;
 void train_destroy(Train **train);
 
 /** Fresh weights: Gaussian decoder rows of the architecture's norm keyed by (seed, dictionary name,
@@ -99,8 +104,7 @@ void train_start(Train *train, const float *mean);
  *  request in      any small number of this rank's (a signal); report->request has the largest
  *  fails   ERR_NUMERIC when the loss or a gradient is not finite (the state is then as before the
  *          step, but for `quiet`), ERR_MEMORY */
-Status train_step(Train *train, Team *team, const float *rows, int request,
-                  TrainReport *report) MUST_USE;
+Status train_step(Train *train, const float *rows, int request, TrainReport *report) MUST_USE;
 
 /** The rate, and the weight of the sparsity loss, of step `step` (0-based).
  *  ranks   local */
@@ -123,6 +127,9 @@ enum { TRAIN_PARTS = 16 };
 int train_parts(Train *train, TrainPart parts[TRAIN_PARTS]);
 /** Go on from a state whose parts were filled in: `step` steps are done.
  *  ranks   collective */
-void train_resume(Train *train, Team *team, int64_t step);
+void train_resume(Train *train, int64_t step);
+/** The latents that this rank writes to files: its own, or none where another replica writes them.
+ *  ranks   local */
+Shard train_written(const Train *train);
 
 #endif

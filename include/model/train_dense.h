@@ -51,10 +51,10 @@ typedef struct TrainDense {
 
 /** Architecture's (see there); the rule is borrowed.
  *  ranks   local */
-Status train_dense_open(Train *train, const Team *team, const DenseRule *rule) MUST_USE;
+Status train_dense_open(Train *train, const DenseRule *rule) MUST_USE;
 void train_dense_close(Train *train);
-Status train_dense_forward(Train *train, Team *team, const float *rows) MUST_USE;
-Status train_dense_backward(Train *train, Team *team, TrainReport *report) MUST_USE;
+Status train_dense_forward(Train *train, const float *rows) MUST_USE;
+Status train_dense_backward(Train *train, TrainReport *report) MUST_USE;
 bool train_dense_form(const Train *train, int64_t latent, float *enc, float *dec);
 
 #endif

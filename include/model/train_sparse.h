@@ -19,10 +19,10 @@ typedef struct TrainSparse {
 /** parts: each half the size of the next, the last all latents; parts that would be empty are left
  *  out. The others are Architecture's (see there).
  *  ranks   local */
-Status train_sparse_open(Train *train, const Team *team, bool is_batchwise, int64_t parts) MUST_USE;
+Status train_sparse_open(Train *train, bool is_batchwise, int64_t parts) MUST_USE;
 void train_sparse_close(Train *train);
-Status train_sparse_forward(Train *train, Team *team, const float *rows) MUST_USE;
-Status train_sparse_backward(Train *train, Team *team, TrainReport *report) MUST_USE;
+Status train_sparse_forward(Train *train, const float *rows) MUST_USE;
+Status train_sparse_backward(Train *train, TrainReport *report) MUST_USE;
 bool train_sparse_form(const Train *train, int64_t latent, float *enc, float *dec);
 /** What selecting has cost this rank so far; NULL where nothing is selected.  ranks local */
 const ScreenCost *train_sparse_cost(const Train *train);

@@ -14,6 +14,7 @@ typedef struct Team {
   int rank;      /* 0 .. size-1 */
   int size;
   int node_size; /* ranks on this rank's machine */
+  bool is_quiet; /* team_agree prints nothing: another team will agree on it */
 } Team;
 
 /** Start MPI (funnelled threads) and make the team of all ranks. Installs no signal handlers. Where

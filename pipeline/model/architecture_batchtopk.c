@@ -2,14 +2,15 @@
  * threshold for all latents stands for the selection. */
 #include "train_sparse.h"
 
-static Status open_batchtopk(Train *t, const Team *team) {
-  return train_sparse_open(t, team, true, 1);
+static Status open_batchtopk(Train *t) {
+  return train_sparse_open(t, true, 1);
 }
 
 const Architecture ARCHITECTURE_BATCHTOPK = {.name = "batchtopk",
                                              .encoded_as = "jumprelu",
                                              .has_k = true,
                                              .subtracts_b_dec = true,
+                                             .has_replicas = true,
                                              .has_unit_rows = true,
                                              .decoder_norm = 1.0F,
                                              .open = open_batchtopk,

@@ -55,9 +55,9 @@ static double slope(const DenseLatent *latent, float score, double pull, DenseTo
   return (active > 0.0 ? pull : 0.0) + revive(latent, s, totals);
 }
 
-static Status open_jumprelu(Train *t, const Team *team) {
+static Status open_jumprelu(Train *t) {
   static const DenseRule RULE = {fire, slope};
-  return train_dense_open(t, team, &RULE);
+  return train_dense_open(t, &RULE);
 }
 
 const Architecture ARCHITECTURE_JUMPRELU = {.name = "jumprelu",

@@ -2,8 +2,8 @@
  * first half, and so on, all with the same weight. */
 #include "train_sparse.h"
 
-static Status open_matryoshka(Train *t, const Team *team) {
-  return train_sparse_open(t, team, true, t->spec.prefixes);
+static Status open_matryoshka(Train *t) {
+  return train_sparse_open(t, true, t->spec.prefixes);
 }
 
 const Architecture ARCHITECTURE_MATRYOSHKA = {.name = "matryoshka",
@@ -11,6 +11,7 @@ const Architecture ARCHITECTURE_MATRYOSHKA = {.name = "matryoshka",
                                               .has_k = true,
                                               .has_prefixes = true,
                                               .subtracts_b_dec = true,
+                                              .has_replicas = true,
                                               .has_unit_rows = true,
                                               .decoder_norm = 1.0F,
                                               .open = open_matryoshka,

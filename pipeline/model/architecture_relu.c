@@ -18,9 +18,9 @@ static double slope(const DenseLatent *latent, float score, double pull, DenseTo
   return pull + weight * latent->norm;
 }
 
-static Status open_relu(Train *t, const Team *team) {
+static Status open_relu(Train *t) {
   static const DenseRule RULE = {fire, slope};
-  return train_dense_open(t, team, &RULE);
+  return train_dense_open(t, &RULE);
 }
 
 const Architecture ARCHITECTURE_RELU = {.name = "relu",

@@ -68,6 +68,8 @@ typedef struct AuxkWork {
   Auxk *auxk;
   const Sae *sae;
   const AuxkBatch *batch;
+  int64_t rows;         /* of the batch that are worked on, numbered from 0: */
+  const float *centred; /* [rows, width] */
   int64_t first, count; /* the tile: dead latents [first, first + count) of the list */
 } AuxkWork;
 
@@ -100,7 +102,7 @@ static Status offer_unit(int64_t unit, int thread, void *context) {
   const AuxkWork *work = context;
   Auxk *a = work->auxk;
   const int64_t first = unit * ROWS_A_UNIT;
-  const int64_t left = work->batch->rows - first;
+  const int64_t left = work->rows - first;
   const int64_t rows = left < ROWS_A_UNIT ? left : ROWS_A_UNIT;
   int32_t *products = a->products + (int64_t)thread * UNIT;
   int32_t *found = a->found + (int64_t)thread * TILE;
@@ -121,7 +123,7 @@ static Status offer_unit(int64_t unit, int thread, void *context) {
 }
 
 static int64_t row_units(const AuxkWork *work) {
-  return (work->batch->rows + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
+  return (work->rows + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
 }
 
 /* The tile's latents on the grid. The scan's scores differ from those that decide by a few roundings
@@ -153,8 +155,8 @@ static Status rank_dead(AuxkWork *work) {
       a->dead[a->dead_count++] = (int32_t)i;
     }
   }
-  memset(a->counts, 0, (size_t)work->batch->rows * sizeof(*a->counts));
-  TRY(grid_set_rows(&a->grid, work->batch->centred, work->batch->rows));
+  memset(a->counts, 0, (size_t)work->rows * sizeof(*a->counts));
+  TRY(grid_set_rows(&a->grid, work->centred, work->rows));
   for (work->first = 0; work->first < a->dead_count; work->first += TILE) {
     work->count = a->dead_count - work->first < TILE ? a->dead_count - work->first : TILE;
     TRY(set_tile(work));
@@ -167,7 +169,7 @@ static Status rank_dead(AuxkWork *work) {
 static void keep_hits(AuxkWork *work) {
   Auxk *a = work->auxk;
   int64_t count = 0;
-  a->hits.rows = work->batch->rows;
+  a->hits.rows = work->rows;
   for (int64_t row = 0; row < a->hits.rows; row++) {
     a->hits.row_start[row] = count;
     for (int64_t i = 0; i < a->counts[row]; i++) {
@@ -192,7 +194,7 @@ static Status score_unit(int64_t unit, int thread, void *context) {
     a->most[row] = 0.0;
     for (int64_t h = a->hits.row_start[row]; h < a->hits.row_start[row + 1]; h++) {
       SaeHit *hit = &a->hits.by_row[h];
-      const float score = dense_dot(work->batch->centred + row * sae->width,
+      const float score = dense_dot(work->centred + row * sae->width,
                                     sae->w_enc + hit->latent * sae->width, sae->width) +
                           sae->b_enc[hit->latent];
       hit->active = score > 0.0F;
@@ -223,18 +225,18 @@ static void drop_inactive(Hits *hits) {
 /* e^ from the picks, then e^ - e. The largest activation of a row bounds its k picks. */
 static Status predict(AuxkWork *work, Team *team) {
   Auxk *a = work->auxk;
-  const AuxkBatch *batch = work->batch;
-  const int64_t width = work->sae->width;
-  exchange_max(team, a->most, batch->rows);
-  for (int64_t row = 0; row < batch->rows; row++) {
+  const int64_t width = work->sae->width, first = work->batch->rows.first;
+  const Shard all = {0, shard_count(work->sae->own)};
+  exchange_max(team, a->most, work->rows);
+  for (int64_t row = 0; row < work->rows; row++) {
     a->scales[row] = fixed_scale(1.001 * (double)a->k * a->most[row]);
   }
-  const Shard all = {0, shard_count(work->sae->own)};
   TRY(hits_decode(&a->hits, team, work->sae->w_dec, width, all, a->scales, a->sums));
-  for (int64_t row = 0; row < batch->rows; row++) {
-    for (int64_t i = row * width; i < (row + 1) * width; i++) {
-      const double predicted = fixed_to(a->sums[i], a->scales[row]);
-      a->pull[i] = (float)(predicted - (double)batch->residual[i]);
+  for (int64_t row = 0; row < work->rows; row++) {
+    for (int64_t j = 0; j < width; j++) {
+      const int64_t at = (first + row) * width + j;
+      const double predicted = fixed_to(a->sums[row * width + j], a->scales[row]);
+      a->pull[at] = (float)(predicted - (double)work->batch->residual[at]);
     }
   }
   return OK;
@@ -244,30 +246,30 @@ static Status predict(AuxkWork *work, Team *team) {
  * AuxK is multiplied by that variance: left in its own unit, it would be hundreds of times weaker
  * than where both are normalised, and the dead would hardly move against the second moments of
  * their former life. */
-static void set_loss(AuxkWork *work) {
-  Auxk *a = work->auxk;
-  const AuxkBatch *batch = work->batch;
-  const int64_t width = work->sae->width;
-  const double residual = dense_spread(batch->residual, batch->rows, width, a->moments);
+void auxk_settle(Auxk *a, const AuxkBatch *batch, int64_t rows) {
+  const int64_t width = a->grid.width;
+  const double residual = dense_spread(batch->residual, rows, width, a->moments);
   const double share = fmin((double)batch->dead / (double)a->k, 1.0);
   double sum = 0.0;
-  for (int64_t row = 0; row < batch->rows; row++) {
+  for (int64_t row = 0; row < rows; row++) {
     sum += dense_square(a->pull + row * width, width);
   }
   const double factor =
-      residual > 0.0 ? batch->weight * share * batch->spread / residual / (double)batch->rows : 0.0;
+      residual > 0.0 ? batch->weight * share * batch->spread / residual / (double)rows : 0.0;
   a->factor = (float)(2.0 * factor);
   a->loss = factor * sum;
 }
 
-Status auxk_run(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) {
-  AuxkWork work = {.auxk = auxk, .sae = sae, .batch = batch};
+Status auxk_pick(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) {
+  AuxkWork work = {.auxk = auxk,
+                   .sae = sae,
+                   .batch = batch,
+                   .rows = shard_count(batch->rows),
+                   .centred = batch->centred + batch->rows.first * sae->width};
   TRY_ALL(team, rank_dead(&work));
-  TRY(cut_agree(auxk->cut, team, auxk->keys, auxk->counts, auxk->capacity, batch->rows));
+  TRY(cut_agree(auxk->cut, team, auxk->keys, auxk->counts, auxk->capacity, work.rows));
   keep_hits(&work);
   TRY_ALL(team, threads_run(row_units(&work), score_unit, &work));
   drop_inactive(&auxk->hits);
-  TRY(predict(&work, team));
-  set_loss(&work);
-  return OK;
+  return predict(&work, team);
 }

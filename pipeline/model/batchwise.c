@@ -50,10 +50,11 @@ static Status make_room(Batchwise *b, int64_t count) {
 /* Of one batch. */
 typedef struct Choice {
   Batchwise *b;
-  Team *team;
+  Team *all;
   const Sae *sae;
   ScreenJob job;
-  int64_t rows, wanted;
+  int64_t first, rows; /* of the group, in the batch */
+  int64_t wanted;
   int64_t count; /* of b->hits */
 } Choice;
 
@@ -70,7 +71,7 @@ static Status list_best(Choice *c) {
   for (int64_t row = 0; row < c->rows; row++) {
     for (int64_t i = 0; i < b->counts[row]; i++) {
       const SelectKey key = b->best[row * b->depth + i];
-      b->hits[c->count++] = (PoolHit){select_score(key), (int32_t)row, select_id(key)};
+      b->hits[c->count++] = (PoolHit){select_score(key), (int32_t)(c->first + row), select_id(key)};
     }
   }
   return OK;
@@ -79,8 +80,8 @@ static Status list_best(Choice *c) {
 /* So many scores reach it that the wanted ones are among them. */
 static Status find_certain_floor(Choice *c) {
   PoolCut cut;
-  TRY_ALL(c->team, list_best(c));
-  pool_cut(c->team, c->b->hits, c->count, c->wanted, &cut);
+  TRY_ALL(c->all, list_best(c));
+  pool_cut(c->all, c->b->hits, c->count, c->wanted, &cut);
   c->b->floor = cut.score;
   c->b->tries++;
   return OK;
@@ -98,8 +99,8 @@ static Status list_above(Choice *c) {
   TRY(make_room(b, c->count));
   for (int64_t row = 0; row < c->rows; row++) {
     for (int64_t i = b->found.start[row]; i < b->found.start[row + 1]; i++) {
-      b->hits[i] =
-          (PoolHit){b->found.score[i], (int32_t)row, c->sae->own.first + b->found.index[i]};
+      b->hits[i] = (PoolHit){b->found.score[i], (int32_t)(c->first + row),
+                             c->sae->own.first + b->found.index[i]};
     }
   }
   return OK;
@@ -113,9 +114,9 @@ static Status find_enough(Choice *c) {
   }
   for (;;) {
     int64_t found;
-    TRY_ALL(c->team, list_above(c));
+    TRY_ALL(c->all, list_above(c));
     found = c->count;
-    exchange_sum(c->team, &found, 1);
+    exchange_sum(c->all, &found, 1);
     if (is_certain || found >= c->wanted || b->floor == 0.0F) {
       return OK;
     }
@@ -127,7 +128,7 @@ static Status find_enough(Choice *c) {
 /* The floor for the next batch: what a third more than are wanted reach. */
 static void set_floor(Choice *c) {
   PoolCut cut;
-  pool_cut(c->team, c->b->hits, c->count, c->wanted + c->wanted / 3 + 1, &cut);
+  pool_cut(c->all, c->b->hits, c->count, c->wanted + c->wanted / 3 + 1, &cut);
   c->b->floor = cut.score > 0.0F ? cut.score : 0.9F * c->b->cut.score;
 }
 
@@ -151,32 +152,38 @@ static void keep_hits(const Choice *c, Hits *hits) {
 }
 
 /* In fixed point, so that the bounds are the same on any number of ranks; 1.001 covers its rounding. */
-static void bound_rows(const Choice *c, const Hits *hits, double *bounds) {
+static void bound_rows(const Choice *c, Team *group, const Hits *hits, double *bounds) {
   double most = 0.0;
   for (int64_t i = 0; i < hits->row_start[c->rows]; i++) {
     most = fmax(most, (double)hits->by_row[i].value);
   }
-  exchange_max(c->team, &most, 1);
+  exchange_max(c->all, &most, 1);
   const double scale = fixed_scale(most * (double)c->wanted);
   memset(c->b->sums, 0, (size_t)c->rows * sizeof(*c->b->sums));
   for (int64_t i = 0; i < hits->row_start[c->rows]; i++) {
     c->b->sums[hits->by_row[i].row] += fixed_of((double)hits->by_row[i].value, scale) + 1;
   }
-  exchange_sum(c->team, c->b->sums, c->rows);
+  exchange_sum(group, c->b->sums, c->rows);
   for (int64_t row = 0; row < c->rows; row++) {
     bounds[row] = 1.001 * fixed_to(c->b->sums[row], scale);
   }
 }
 
-Status batchwise_select(Batchwise *b, Team *team, const Sae *sae, const float *centred,
-                        int64_t count, Hits *hits, double *bounds) {
-  Choice c = {.b = b, .team = team, .sae = sae, .rows = count, .wanted = count * b->k};
+Status batchwise_select(Batchwise *b, const Mesh *mesh, const Sae *sae, const float *centred,
+                        int64_t count, int64_t batch, Hits *hits, double *bounds) {
+  Team group = mesh->group;
+  Choice c = {.b = b,
+              .all = mesh->all,
+              .sae = sae,
+              .first = mesh_rows(mesh, batch).first,
+              .rows = count,
+              .wanted = batch * b->k};
   c.job = (ScreenJob){.floor = 0.0F, .room = &b->screen, .cost = &b->cost};
-  TRY_ALL(team, fire_rows_set(&b->rows_in, sae, centred, count, &c.job));
+  TRY_ALL(c.all, fire_rows_set(&b->rows_in, sae, centred, count, &c.job));
   TRY(find_enough(&c));
-  pool_cut(team, b->hits, c.count, c.wanted, &b->cut);
+  pool_cut(c.all, b->hits, c.count, c.wanted, &b->cut);
   set_floor(&c);
   keep_hits(&c, hits);
-  bound_rows(&c, hits, bounds);
+  bound_rows(&c, &group, hits, bounds);
   return OK;
 }

@@ -48,6 +48,34 @@ void hits_sort(Hits *hits) {
   }
 }
 
+static void set_row_starts(Hits *hits, int64_t rows, int64_t count) {
+  int64_t at = 0;
+  for (int64_t row = 0; row < rows; row++) {
+    hits->row_start[row] = at;
+    while (at < count && hits->by_row[at].row == row) {
+      at++;
+    }
+  }
+  hits->row_start[rows] = at;
+  hits->rows = rows;
+}
+
+Status hits_gather(Hits *hits, Team *lane, int64_t first, int64_t rows) {
+  SaeHit *all = NULL;
+  int64_t total;
+  const int64_t mine = hits->row_start[hits->rows];
+  for (int64_t i = 0; i < mine; i++) {
+    hits->by_row[i].row += (int32_t)first;
+  }
+  TRY(exchange_collect(lane, hits->by_row, mine, sizeof(SaeHit), (void **)&all, &total,
+                       "hits of the batch"));
+  memcpy(hits->by_row, all, (size_t)total * sizeof(*all));
+  MEMORY_FREE(all);
+  set_row_starts(hits, rows, total);
+  hits_sort(hits);
+  return OK;
+}
+
 typedef struct Decoding {
   const Hits *hits;
   const float *w_dec;

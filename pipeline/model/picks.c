@@ -5,32 +5,32 @@
 #include "fixed.h"
 #include "memory.h"
 
-static Status make_selection(SaePicks *picks, const Sae *sae, const Team *team, int64_t rows_most,
+static Status make_selection(SaePicks *picks, const Sae *sae, const Team *group, int64_t rows_most,
                              int64_t k, bool is_batchwise) {
   if (is_batchwise) {
     TRY(MEMORY_NEW(&picks->batchwise, 1, "selection"));
     return batchwise_create(picks->batchwise, sae, rows_most, k);
   }
-  return fire_create(&picks->fire, sae, team, rows_most, k, k);
+  return fire_create(&picks->fire, sae, group, rows_most, k, k);
 }
 
-static Status make_buffers(SaePicks *picks, const Sae *sae, const Team *team, int64_t rows_most,
-                           int64_t k, bool is_batchwise) {
+static Status make_buffers(SaePicks *picks, const Sae *sae, const Mesh *mesh, int64_t rows_most,
+                           int64_t batch, int64_t k, bool is_batchwise) {
   const int64_t own = shard_count(sae->own);
   picks->capacity = k < own ? k : own;
-  TRY(make_selection(picks, sae, team, rows_most, k, is_batchwise));
-  TRY(hits_create(&picks->hits, own, rows_most, picks->capacity));
+  TRY(make_selection(picks, sae, &mesh->group, rows_most, k, is_batchwise));
+  TRY(hits_create(&picks->hits, own, batch, picks->capacity));
   TRY(MEMORY_NEW(&picks->bounds, rows_most, "bounds of the batch"));
   TRY(MEMORY_NEW(&picks->scales, rows_most, "scales of the batch"));
   TRY(MEMORY_NEW(&picks->part, rows_most * sae->width, "sums of the batch"));
   return MEMORY_NEW(&picks->sums, rows_most * sae->width, "sums of the batch");
 }
 
-Status sae_picks_create(SaePicks **out, const Sae *sae, const Team *team, int64_t rows_most,
-                        int64_t k, bool is_batchwise) {
+Status sae_picks_create(SaePicks **out, const Sae *sae, const Mesh *mesh, int64_t rows_most,
+                        int64_t batch, int64_t k, bool is_batchwise) {
   ASSERT(sae->threshold == NULL && sae->gain == NULL);
   TRY(MEMORY_NEW(out, 1, "selection"));
-  const Status status = make_buffers(*out, sae, team, rows_most, k, is_batchwise);
+  const Status status = make_buffers(*out, sae, mesh, rows_most, batch, k, is_batchwise);
   if (status != OK) {
     sae_picks_destroy(out);
   }
@@ -72,14 +72,15 @@ static void keep_hits(const Sae *sae, SaePicks *picks) {
   hits_sort(hits);
 }
 
-Status sae_select(Team *team, const Sae *sae, const float *centred, int64_t count,
-                  SaePicks *picks) {
+Status sae_select(const Mesh *mesh, const Sae *sae, const float *centred, int64_t count,
+                  int64_t batch, SaePicks *picks) {
+  Team group = mesh->group;
   picks->rows = count;
   if (picks->batchwise != NULL) {
-    return batchwise_select(picks->batchwise, team, sae, centred, count, &picks->hits,
+    return batchwise_select(picks->batchwise, mesh, sae, centred, count, batch, &picks->hits,
                             picks->bounds);
   }
-  TRY(fire_select(team, sae, centred, count, picks->fire));
+  TRY(mesh_agree(mesh, fire_select(&group, sae, centred, count, picks->fire)));
   keep_hits(sae, picks);
   return OK;
 }
@@ -105,17 +106,17 @@ static void add_part(const SaePicks *picks, const Sae *sae, float *out) {
 
 /* No partial sum is larger than the sum of the row's activations: decoder rows have unit norm
  * (1.001 covers their rounding). Parts add up in fixed point, so a nested part costs no more. */
-Status sae_decode(Team *team, const Sae *sae, SaePicks *picks, const int64_t *past, int64_t groups,
-                  float *out) {
+Status sae_decode(Team *group, const Sae *sae, SaePicks *picks, const int64_t *past, int64_t parts,
+                  float *out, int64_t stride) {
   const int64_t values = picks->rows * sae->width;
   for (int64_t row = 0; row < picks->rows; row++) {
     picks->scales[row] = fixed_scale(1.001 * picks->bounds[row]);
   }
   memset(picks->sums, 0, (size_t)values * sizeof(*picks->sums));
-  for (int64_t g = 0; g < groups; g++) {
+  for (int64_t g = 0; g < parts; g++) {
     const Shard part = own_part(sae, g == 0 ? 0 : past[g - 1], past[g]);
-    TRY(hits_decode(&picks->hits, team, sae->w_dec, sae->width, part, picks->scales, picks->part));
-    add_part(picks, sae, out + g * values);
+    TRY(hits_decode(&picks->hits, group, sae->w_dec, sae->width, part, picks->scales, picks->part));
+    add_part(picks, sae, out + g * stride);
   }
   return OK;
 }

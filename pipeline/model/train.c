@@ -23,9 +23,9 @@ static Status make_thresholds(Train *t, int64_t own) {
   return make_moments(&t->threshold, own);
 }
 
-static Status make_state(Train *t, const Team *team) {
+static Status make_state(Train *t) {
   const Architecture *architecture = t->spec.architecture;
-  TRY(sae_create(&t->sae, team, t->spec.latents, t->spec.width));
+  TRY(sae_create(&t->sae, &t->mesh->group, t->spec.latents, t->spec.width));
   const int64_t own = shard_count(t->sae->own);
   t->sae->subtract_b_dec = architecture->subtracts_b_dec;
   TRY(architecture->threshold > 0.0F ? make_thresholds(t, own) : OK);
@@ -37,23 +37,24 @@ static Status make_state(Train *t, const Team *team) {
   return MEMORY_NEW(&t->quiet, own, "counters of latents");
 }
 
-static Status make_buffers(Train *t, const Team *team) {
+static Status make_buffers(Train *t) {
   const int64_t own = shard_count(t->sae->own);
   TRY(MEMORY_NEW(&t->centred, t->spec.batch * t->spec.width, "centred batch"));
   TRY(MEMORY_NEW(&t->room, 2 * t->spec.width, "moments of the batch"));
   TRY(MEMORY_NEW(&t->is_dead, own, "dead latents"));
   TRY(MEMORY_NEW(&t->fired, own, "latents that fired"));
   TRY(gradient_create(&t->gradient, t->sae));
-  return t->spec.architecture->open(t, team);
+  return t->spec.architecture->open(t);
 }
 
-Status train_create(Train **out, const Team *team, const TrainSpec *spec) {
-  ASSERT(spec->architecture != NULL);
+Status train_create(Train **out, Mesh *mesh, const TrainSpec *spec) {
+  ASSERT(spec->architecture != NULL && (mesh->replicas == 1 || spec->architecture->has_replicas));
   TRY(MEMORY_NEW(out, 1, "training"));
   (*out)->spec = *spec;
-  Status status = make_state(*out, team);
+  (*out)->mesh = mesh;
+  Status status = make_state(*out);
   if (status == OK) {
-    status = make_buffers(*out, team);
+    status = make_buffers(*out);
   }
   if (status != OK) {
     train_destroy(out);
@@ -157,10 +158,10 @@ static int64_t count_dead(const Train *t) {
   return dead;
 }
 
-void train_resume(Train *t, Team *team, int64_t step) {
+void train_resume(Train *t, int64_t step) {
   t->step = step;
   t->dead = count_dead(t);
-  exchange_sum(team, &t->dead, 1);
+  exchange_sum(&t->mesh->group, &t->dead, 1);
   measure_weights(t);
   adam_open(&t->adam, step);
 }
@@ -183,7 +184,7 @@ static Status raise_not_finite(const Train *t, const float *rows) {
 }
 
 /* The residual and the loss are formed alike on every rank. */
-static Status measure_loss(Train *t, Team *team, const float *rows, TrainReport *report) {
+static Status measure_loss(Train *t, const float *rows, TrainReport *report) {
   const int64_t batch = t->spec.batch, width = t->spec.width;
   double sum = 0.0;
   for (int64_t row = 0; row < batch; row++) {
@@ -191,22 +192,23 @@ static Status measure_loss(Train *t, Team *team, const float *rows, TrainReport 
   }
   report->loss = sum / (double)batch;
   if (!isfinite(report->loss)) {
-    return team_agree(team, raise_not_finite(t, rows));
+    return team_agree(t->mesh->all, raise_not_finite(t, rows));
   }
   t->spread = dense_spread(rows, batch, width, t->room);
   report->explained = t->spread > 0.0 ? 1.0 - sum / t->spread : 0.0;
   return OK;
 }
 
-static Status measure_gradient(Train *t, Team *team, int request, TrainReport *report) {
+static Status measure_gradient(Train *t, int request, TrainReport *report) {
   Gradient *g = &t->gradient;
   g->most = (double)request;
   g->sums[0] = count_dead(t);
   g->sums[1] = t->active;
-  TRY(gradient_agree(g, team));
+  TRY(mesh_agree(t->mesh, gradient_agree(g, &t->mesh->group)));
+  exchange_max(&t->mesh->lane, &g->most, 1);
   if (!g->is_finite) {
     return team_agree(
-        team,
+        t->mesh->all,
         RAISE(ERR_NUMERIC, "%s: a gradient is not finite at step %lld (a lower rate may help)",
               t->spec.name, (long long)t->step));
   }
@@ -219,27 +221,32 @@ static Status measure_gradient(Train *t, Team *team, int request, TrainReport *r
   return OK;
 }
 
-Status train_step(Train *t, Team *team, const float *rows, int request, TrainReport *report) {
+Status train_step(Train *t, const float *rows, int request, TrainReport *report) {
   const Architecture *architecture = t->spec.architecture;
   *report = (TrainReport){.rate = train_rate(&t->spec, t->step)};
   phases_start(&t->times);
   sae_centre(t->sae, rows, t->spec.batch, t->centred);
-  TRY(architecture->forward(t, team, rows));
-  TRY(measure_loss(t, team, rows, report));
+  TRY(architecture->forward(t, rows));
+  TRY(measure_loss(t, rows, report));
   phases_lap(&t->times, PHASE_DECODE);
   count_quiet(t);
-  TRY(architecture->backward(t, team, report));
-  TRY(measure_gradient(t, team, request, report));
+  TRY(architecture->backward(t, report));
+  TRY(measure_gradient(t, request, report));
   phases_lap(&t->times, PHASE_GRADIENT);
   const bool is_clipped = t->spec.clip > 0.0 && report->gradient_norm > t->spec.clip;
   adam_begin(&t->adam, report->rate, is_clipped ? t->spec.clip / report->gradient_norm : 1.0);
-  TRY_ALL(team, update_run(t));
+  TRY_ALL(t->mesh->all, update_run(t));
   if (architecture->settle != NULL) {
     architecture->settle(t);
   }
   phases_lap(&t->times, PHASE_UPDATE);
   t->step++;
   return OK;
+}
+
+Shard train_written(const Train *t) {
+  const Shard own = t->sae->own;
+  return t->mesh->replica == 0 ? own : (Shard){own.first, own.first};
 }
 
 int train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {

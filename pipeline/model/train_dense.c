@@ -33,8 +33,7 @@ static Status make_buffers(Train *t) {
   return MEMORY_NEW(&d->norms, batch, "norms of rows");
 }
 
-Status train_dense_open(Train *t, const Team *team, const DenseRule *rule) {
-  (void)team;
+Status train_dense_open(Train *t, const DenseRule *rule) {
   TRY(MEMORY_NEW(&t->dense, 1, "scores of a step"));
   *t->dense = (TrainDense){
       .rule = rule, .block = shard_latent_block(t->spec.latents), .threads = threads_count()};
@@ -159,8 +158,9 @@ static void subtract(Train *t, const float *rows) {
   }
 }
 
-Status train_dense_forward(Train *t, Team *team, const float *rows) {
+Status train_dense_forward(Train *t, const float *rows) {
   TrainDense *d = t->dense;
+  Team *team = t->mesh->all;
   const int64_t values = t->spec.batch * t->spec.width;
   ASSERT(d->threads == threads_count());
   set_scales(t, team);
@@ -263,7 +263,8 @@ static double sum_penalties(const Train *t, Team *team) {
   return fixed_to(sum, scale);
 }
 
-Status train_dense_backward(Train *t, Team *team, TrainReport *report) {
+Status train_dense_backward(Train *t, TrainReport *report) {
+  Team *team = t->mesh->all;
   (void)report;
   for (int64_t i = 0; i < shard_count(t->sae->own); i++) {
     t->dense->latents[i].is_dead = t->is_dead[i];

@@ -1,22 +1,24 @@
 #include "train_sparse.h"
 
 #include "dense.h"
+#include "exchange.h"
 #include "memory.h"
 
-static Status make_buffers(Train *t, const Team *team, bool is_batchwise) {
+static Status make_buffers(Train *t, bool is_batchwise) {
   TrainSparse *s = t->sparse;
   const int64_t batch = t->spec.batch;
-  TRY(sae_picks_create(&s->picks, t->sae, team, batch, t->spec.k, is_batchwise));
+  const int64_t rows = shard_count(mesh_rows(t->mesh, batch));
+  TRY(sae_picks_create(&s->picks, t->sae, t->mesh, rows, batch, t->spec.k, is_batchwise));
   TRY(MEMORY_NEW(&s->pulls, s->parts * batch * t->spec.width, "residuals"));
   TRY(MEMORY_NEW(&s->slopes[0], batch * s->picks->capacity, "slopes"));
   if (t->spec.aux_weight > 0.0) {
-    TRY(auxk_create(&s->auxk, t->sae, team, batch));
+    TRY(auxk_create(&s->auxk, t->sae, &t->mesh->group, batch));
     TRY(MEMORY_NEW(&s->slopes[1], batch * s->auxk.capacity, "slopes of AuxK"));
   }
   return OK;
 }
 
-Status train_sparse_open(Train *t, const Team *team, bool is_batchwise, int64_t parts) {
+Status train_sparse_open(Train *t, bool is_batchwise, int64_t parts) {
   TRY(MEMORY_NEW(&t->sparse, 1, "selection of a step"));
   TrainSparse *s = t->sparse;
   for (int64_t i = parts - 1; i >= 0; i--) {
@@ -26,7 +28,7 @@ Status train_sparse_open(Train *t, const Team *team, bool is_batchwise, int64_t 
       s->past[s->parts++] = past;
     }
   }
-  return make_buffers(t, team, is_batchwise);
+  return make_buffers(t, is_batchwise);
 }
 
 void train_sparse_close(Train *t) {
@@ -87,28 +89,60 @@ static void form_pulls(Train *t, const float *rows) {
   t->penalty = s->parts > 1 ? all - last : 0.0;
 }
 
-Status train_sparse_forward(Train *t, Team *team, const float *rows) {
+/* The rows of all groups, from each its own; in place. */
+static void gather_rows(const Train *t, float *rows, int64_t *counts) {
+  const Shard own = mesh_rows(t->mesh, t->spec.batch);
+  for (int r = 0; r < t->mesh->replicas; r++) {
+    counts[r] = shard_count(shard_of(t->spec.batch, 1, r, t->mesh->replicas));
+  }
+  exchange_gather(&t->mesh->lane, rows + own.first * t->spec.width, counts,
+                  (size_t)t->spec.width * sizeof(*rows), rows);
+}
+
+/* What the groups of ranks selected and rebuilt, each in its own rows, to all. */
+static Status gather_parts(Train *t, Hits *hits, float *rows, int64_t parts) {
+  int64_t *counts = NULL;
+  if (t->mesh->replicas == 1) {
+    return OK;
+  }
+  TRY_NEW(t->mesh->all, &counts, t->mesh->replicas, "rows of groups");
+  for (int64_t g = 0; g < parts; g++) {
+    gather_rows(t, rows + g * t->spec.batch * t->spec.width, counts);
+  }
+  MEMORY_FREE(counts);
+  const int64_t first = mesh_rows(t->mesh, t->spec.batch).first;
+  return mesh_agree(t->mesh, hits_gather(hits, &t->mesh->lane, first, t->spec.batch));
+}
+
+Status train_sparse_forward(Train *t, const float *rows) {
   TrainSparse *s = t->sparse;
-  TRY_ALL(team, quantise(t));
+  const int64_t batch = t->spec.batch, width = t->spec.width;
+  const Shard own = mesh_rows(t->mesh, batch);
+  const float *centred = t->centred + own.first * width;
+  TRY_ALL(t->mesh->all, quantise(t));
   phases_lap(&t->times, PHASE_ENCODER);
-  TRY(sae_select(team, t->sae, t->centred, t->spec.batch, s->picks));
+  TRY(sae_select(t->mesh, t->sae, centred, shard_count(own), batch, s->picks));
   phases_lap(&t->times, PHASE_SELECT);
-  TRY(sae_decode(team, t->sae, s->picks, s->past, s->parts, s->pulls));
+  TRY(mesh_agree(t->mesh, sae_decode(&t->mesh->group, t->sae, s->picks, s->past, s->parts,
+                                     s->pulls + own.first * width, batch * width)));
+  TRY(gather_parts(t, &s->picks->hits, s->pulls, s->parts));
   form_pulls(t, rows);
   note_hits(t);
   return OK;
 }
 
-static Status add_auxk(Train *t, Team *team, TrainReport *report) {
+static Status add_auxk(Train *t, TrainReport *report) {
   TrainSparse *s = t->sparse;
   const AuxkBatch batch = {.centred = t->centred,
                            .residual = t->residual,
                            .is_dead = t->is_dead,
-                           .rows = t->spec.batch,
+                           .rows = mesh_rows(t->mesh, t->spec.batch),
                            .dead = t->dead,
                            .weight = t->spec.aux_weight,
                            .spread = t->spread};
-  TRY(auxk_run(&s->auxk, team, t->sae, &batch));
+  TRY(mesh_agree(t->mesh, auxk_pick(&s->auxk, &t->mesh->group, t->sae, &batch)));
+  TRY(gather_parts(t, &s->auxk.hits, s->auxk.pull, 1));
+  auxk_settle(&s->auxk, &batch, t->spec.batch);
   report->aux_loss = s->auxk.loss;
   t->gradient.terms[t->gradient.count++] = (GradientTerm){.hits = &s->auxk.hits,
                                                           .pull = s->auxk.pull,
@@ -117,7 +151,7 @@ static Status add_auxk(Train *t, Team *team, TrainReport *report) {
   return OK;
 }
 
-Status train_sparse_backward(Train *t, Team *team, TrainReport *report) {
+Status train_sparse_backward(Train *t, TrainReport *report) {
   TrainSparse *s = t->sparse;
   Gradient *g = &t->gradient;
   const float factor = (float)(-2.0 / (double)(t->spec.batch * s->parts));
@@ -131,10 +165,10 @@ Status train_sparse_backward(Train *t, Team *team, TrainReport *report) {
   gradient_begin(g, s->pulls, t->spec.batch, factor);
   if (t->spec.aux_weight > 0.0 && t->dead > 0) {
     phases_lap(&t->times, PHASE_GRADIENT);
-    TRY(add_auxk(t, team, report));
+    TRY(add_auxk(t, report));
     phases_lap(&t->times, PHASE_AUXK);
   }
-  return team_agree(team, gradient_measure(g));
+  return team_agree(t->mesh->all, gradient_measure(g));
 }
 
 bool train_sparse_form(const Train *t, int64_t latent, float *enc, float *dec) {

@@ -83,7 +83,7 @@ static void share_failure(const Team *team, Status mine, Failure *failure) {
 }
 
 static void print_failure(const Team *team, const Failure *failure) {
-  if (team->rank != 0) {
+  if (team->rank != 0 || team->is_quiet) {
     return;
   }
   char who[80] = "";

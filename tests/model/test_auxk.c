@@ -94,11 +94,12 @@ static void run(Setting *s) {
   const AuxkBatch batch = {.centred = s->centred,
                            .residual = s->residual,
                            .is_dead = s->is_dead,
-                           .rows = ROWS,
+                           .rows = {0, ROWS},
                            .dead = dead,
                            .weight = 1.0,
                            .spread = 1.0};
-  CU_ASSERT_EQUAL(auxk_run(&s->auxk, &g_team, s->sae, &batch), OK);
+  CU_ASSERT_EQUAL(auxk_pick(&s->auxk, &g_team, s->sae, &batch), OK);
+  auxk_settle(&s->auxk, &batch, shard_count(batch.rows));
 }
 
 static void close_setting(Setting *s) {

@@ -18,6 +18,7 @@ typedef struct Case {
 } Case;
 
 static Team g_team;
+static Mesh g_mesh;
 
 static void fill(const Case *c, uint64_t key, int64_t first, int64_t count, float *out) {
   for (int64_t i = 0; i < count; i++) {
@@ -109,8 +110,8 @@ typedef struct Room {
 static void check_batch(const Case *c, Batchwise *batchwise, Room *room) {
   const int64_t count = list_all(c, room->rows, room->all);
   const int64_t wanted = c->rows * c->k < count ? c->rows * c->k : count;
-  CU_ASSERT_EQUAL(batchwise_select(batchwise, &g_team, room->sae, room->rows, c->rows, &room->hits,
-                                   room->bounds),
+  CU_ASSERT_EQUAL(batchwise_select(batchwise, &g_mesh, room->sae, room->rows, c->rows, c->rows,
+                                   &room->hits, room->bounds),
                   OK);
   CU_ASSERT(is_right(room->sae, &room->hits, room->all, wanted));
   CU_ASSERT(are_bounds(c, room->all, wanted, room->bounds));
@@ -120,6 +121,7 @@ static void check_batch(const Case *c, Batchwise *batchwise, Room *room) {
 
 static void check_case(const Case *c, int64_t certain) {
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  mesh_open(&g_mesh, &g_team, 1);
   for (int threads = 1; threads <= 2; threads++) {
     Room room = {.sae = make_sae(c)};
     Batchwise batchwise;
@@ -145,6 +147,7 @@ static void check_case(const Case *c, int64_t certain) {
     sae_destroy(&room.sae);
   }
   threads_set(1);
+  mesh_close(&g_mesh);
   team_close(&g_team);
 }
 

@@ -14,6 +14,7 @@ enum { LATENTS = 40, WIDTH = 12, K = 4, BATCH = 9, AUX = WIDTH / 2 };
 #define AUX_WEIGHT 0.7
 
 static Team g_team;
+static Mesh g_mesh;
 static const Architecture *g_architecture;
 
 enum { PARTS = 3 };
@@ -230,7 +231,7 @@ static Train *make_train(const Model *m) {
                           .rate = 1e-3,
                           .aux_weight = AUX_WEIGHT,
                           .dead_rows = 100};
-  CU_ASSERT_EQUAL(train_create(&train, &g_team, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&train, &g_mesh, &spec), OK);
   for (int64_t i = train->sae->own.first; i < train->sae->own.past; i++) {
     const int64_t own = i - train->sae->own.first;
     for (int j = 0; j < WIDTH; j++) {
@@ -243,7 +244,7 @@ static Train *make_train(const Model *m) {
   for (int j = 0; j < WIDTH; j++) {
     train->sae->b_dec[j] = (float)m->b_dec[j];
   }
-  train_resume(train, &g_team, 0);
+  train_resume(train, 0);
   return train;
 }
 
@@ -296,7 +297,7 @@ static Train *step_once(TrainReport *report) {
     rows[i] = (float)g_fixed.rows[i / WIDTH][i % WIDTH];
   }
   Train *train = make_train(&g_model);
-  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, report), OK);
+  CU_ASSERT_EQUAL(train_step(train, rows, 0, report), OK);
   return train;
 }
 
@@ -304,6 +305,7 @@ static void for_each_architecture(void (*check)(const Train *train, const TrainR
   static const Architecture *const SELECTING[] = {&ARCHITECTURE_TOPK, &ARCHITECTURE_BATCHTOPK,
                                                   &ARCHITECTURE_MATRYOSHKA};
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  mesh_open(&g_mesh, &g_team, 1);
   for (int i = 0; i < 3; i++) {
     TrainReport report;
     g_architecture = SELECTING[i];
@@ -311,6 +313,7 @@ static void for_each_architecture(void (*check)(const Train *train, const TrainR
     check(train, &report);
     train_destroy(&train);
   }
+  mesh_close(&g_mesh);
   team_close(&g_team);
 }
 

@@ -15,6 +15,7 @@ enum { LATENTS = 34, WIDTH = 10, BATCH = 11 };
 #define BANDWIDTH 0.8
 
 static Team g_team;
+static Mesh g_mesh;
 
 typedef struct Model {
   double w_enc[LATENTS][WIDTH], w_dec[LATENTS][WIDTH], b_enc[LATENTS], b_dec[WIDTH];
@@ -140,7 +141,7 @@ static Train *make_train(const Model *m, const Case *c) {
                           .sparsity = SPARSITY,
                           .counts_active = c->counts_active,
                           .bandwidth = BANDWIDTH};
-  CU_ASSERT_EQUAL(train_create(&train, &g_team, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&train, &g_mesh, &spec), OK);
   for (int64_t i = train->sae->own.first; i < train->sae->own.past; i++) {
     const int64_t own = i - train->sae->own.first;
     for (int j = 0; j < WIDTH; j++) {
@@ -156,7 +157,7 @@ static Train *make_train(const Model *m, const Case *c) {
   for (int j = 0; j < WIDTH; j++) {
     train->sae->b_dec[j] = (float)m->b_dec[j];
   }
-  train_resume(train, &g_team, 0);
+  train_resume(train, 0);
   return train;
 }
 
@@ -166,7 +167,7 @@ static Train *step_once(TrainReport *report) {
     rows[i] = (float)g_case.rows[i / WIDTH][i % WIDTH];
   }
   Train *train = make_train(&g_model, &g_case);
-  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, report), OK);
+  CU_ASSERT_EQUAL(train_step(train, rows, 0, report), OK);
   return train;
 }
 
@@ -176,6 +177,7 @@ static void for_each_case(void (*check)(const Train *train, const TrainReport *r
                         {.architecture = &ARCHITECTURE_JUMPRELU},
                         {.architecture = &ARCHITECTURE_JUMPRELU, .counts_active = true}};
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  mesh_open(&g_mesh, &g_team, 1);
   for (int i = 0; i < 3; i++) {
     TrainReport report;
     g_case = cases[i];
@@ -184,6 +186,7 @@ static void for_each_case(void (*check)(const Train *train, const TrainReport *r
     check(train, &report);
     train_destroy(&train);
   }
+  mesh_close(&g_mesh);
   team_close(&g_team);
 }
 

@@ -53,17 +53,20 @@ static int64_t found_by(Team *team, const Recipe *recipe, TrainReport *report) {
   Planted planted;
   Train *train = NULL;
   float *rows = NULL;
+  Mesh mesh;
+  mesh_open(&mesh, team, 1);
   planted_open(&planted, DIRECTIONS, WIDTH, ACTIVE, 99);
   CU_ASSERT_EQUAL(MEMORY_NEW(&rows, BATCH * WIDTH, "rows"), OK);
-  CU_ASSERT_EQUAL(train_create(&train, team, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&train, &mesh, &spec), OK);
   train_start(train, mean);
   for (int64_t step = 0; step < recipe->steps; step++) {
     planted_fill(&planted, step * BATCH % (POOL - BATCH), BATCH, rows);
-    CU_ASSERT_EQUAL(train_step(train, team, rows, 0, report), OK);
+    CU_ASSERT_EQUAL(train_step(train, rows, 0, report), OK);
   }
   const int64_t found = count_found(team, &planted, train);
   MEMORY_FREE(rows);
   train_destroy(&train);
+  mesh_close(&mesh);
   planted_close(&planted);
   return found;
 }

@@ -20,10 +20,17 @@ typedef struct Case {
 } Case;
 
 static Team g_team;
+static Mesh g_mesh;
 
 static Team *begin(void) {
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
+  mesh_open(&g_mesh, &g_team, 1);
   return &g_team;
+}
+
+static void end(Team *team) {
+  mesh_close(&g_mesh);
+  team_close(team);
 }
 
 static float element(const Case *c, uint64_t key, int64_t index) {
@@ -173,11 +180,11 @@ static double worst_of(const Case *c, const Sae *sae, const Whole *whole, int64_
 static void check_decode(const Case *c, Team *team, const Sae *sae, SaePicks *picks, Whole *whole) {
   const int64_t past[3] = {c->latents / 5, c->latents / 2, c->latents};
   const int64_t values = c->rows * c->width;
-  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past, 3, whole->out), OK);
+  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past, 3, whole->out, values), OK);
   for (int g = 0; g < 3; g++) { /* one rounding to float32 of values of about 10 */
     CU_ASSERT(worst_of(c, sae, whole, past[g], whole->out + g * values) < 1e-5);
   }
-  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past + 2, 1, whole->out), OK);
+  CU_ASSERT_EQUAL(sae_decode(team, sae, picks, past + 2, 1, whole->out, values), OK);
   CU_ASSERT_EQUAL(memcmp(whole->out, whole->out + 2 * values, (size_t)values * sizeof(float)), 0);
 }
 
@@ -188,8 +195,9 @@ static void check_case(const Case *c) {
   for (int threads = 1; threads <= 2; threads++) {
     SaePicks *picks = NULL;
     threads_set(threads);
-    CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c->rows + 3, c->k, false), OK);
-    CU_ASSERT_EQUAL(sae_select(team, sae, whole.centred, c->rows, picks), OK);
+    CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, &g_mesh, c->rows + 3, c->rows + 3, c->k, false),
+                    OK);
+    CU_ASSERT_EQUAL(sae_select(&g_mesh, sae, whole.centred, c->rows, c->rows, picks), OK);
     check_hits(c, sae, picks, &whole);
     check_latents(c, sae, picks);
     check_slice(c, picks, &whole);
@@ -200,7 +208,7 @@ static void check_case(const Case *c) {
   free_whole(&whole);
   sae_destroy(&sae);
   CU_ASSERT_PTR_NULL(sae);
-  team_close(team);
+  end(team);
 }
 
 static void test_selection_is_global_and_exact(void) {
@@ -224,8 +232,8 @@ static void test_sum_bounds_the_decode(void) {
   Sae *sae = make_sae(&c, team);
   Whole whole = make_whole(&c, sae);
   SaePicks *picks = NULL;
-  CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, team, c.rows, c.k, false), OK);
-  CU_ASSERT_EQUAL(sae_select(team, sae, whole.centred, c.rows, picks), OK);
+  CU_ASSERT_EQUAL(sae_picks_create(&picks, sae, &g_mesh, c.rows, c.rows, c.k, false), OK);
+  CU_ASSERT_EQUAL(sae_select(&g_mesh, sae, whole.centred, c.rows, c.rows, picks), OK);
   for (int64_t row = 0; row < c.rows; row++) {
     double sum = 0.0;
     for (int64_t i = 0; i < c.k && i < whole.counts[row]; i++) {
@@ -236,7 +244,7 @@ static void test_sum_bounds_the_decode(void) {
   sae_picks_destroy(&picks);
   free_whole(&whole);
   sae_destroy(&sae);
-  team_close(team);
+  end(team);
 }
 
 static void test_rows_without_bias_stay(void) {
@@ -249,7 +257,7 @@ static void test_rows_without_bias_stay(void) {
   sae_centre(sae, row, 1, out);
   CU_ASSERT_EQUAL(memcmp(row, out, sizeof(row)), 0);
   sae_destroy(&sae);
-  team_close(team);
+  end(team);
 }
 
 static const CheckFact FACTS[] = {

@@ -7,11 +7,13 @@
 #include "check.h"
 #include "dense.h"
 #include "exchange.h"
+#include "memory.h"
 #include "planted.h"
 #include "threads.h"
 #include "train.h"
 
 static Team g_team;
+static int g_replicas = 1;
 static const Architecture *g_architecture = &ARCHITECTURE_TOPK;
 
 static Team alone(void) {
@@ -43,24 +45,40 @@ static TrainSpec small_spec(int64_t latents) {
 }
 
 /* Steps [from, past) of the small run; the last report is handed back. */
-static TrainReport run_steps(Train *train, Team *team, int64_t past) {
+static TrainReport run_steps(Train *train, int64_t past) {
   Planted planted;
   float rows[BATCH * WIDTH];
   TrainReport report = {0};
   planted_open(&planted, 40, WIDTH, 3, 77);
   while (train->step < past) {
     planted_fill(&planted, train->step * BATCH, BATCH, rows);
-    CU_ASSERT_EQUAL(train_step(train, team, rows, 0, &report), OK);
+    CU_ASSERT_EQUAL(train_step(train, rows, 0, &report), OK);
   }
   planted_close(&planted);
   return report;
 }
 
-static Train *start_small(const Team *team, int64_t latents) {
+/* Meshes live as long as their trainings. */
+static Mesh *open_mesh(Team *team, int replicas) {
+  Mesh *mesh = NULL;
+  CU_ASSERT_EQUAL(MEMORY_NEW(&mesh, 1, "test"), OK);
+  mesh_open(mesh, team, replicas);
+  return mesh;
+}
+
+static void destroy(Train **train) {
+  Mesh *mesh = (*train)->mesh;
+  train_destroy(train);
+  mesh_close(mesh);
+  MEMORY_FREE(mesh);
+}
+
+static Train *start_small(Team *team, int64_t latents) {
   const float mean[WIDTH] = {0.1F, -0.2F};
   const TrainSpec spec = small_spec(latents);
   Train *train = NULL;
-  CU_ASSERT_EQUAL(train_create(&train, team, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&train, open_mesh(team, team->size > 1 ? g_replicas : 1), &spec),
+                  OK);
   train_start(train, mean);
   return train;
 }
@@ -90,16 +108,16 @@ static void check_invariance(int64_t latents, int threads) {
   CU_ASSERT_EQUAL(team_open(&g_team, NULL, NULL), OK);
   Team self = alone();
   Train *whole = start_small(&self, latents);
-  const TrainReport want = run_steps(whole, &self, STEPS);
+  const TrainReport want = run_steps(whole, STEPS);
   threads_set(threads);
   Train *train = start_small(&g_team, latents);
-  const TrainReport got = run_steps(train, &g_team, STEPS);
+  const TrainReport got = run_steps(train, STEPS);
   CU_ASSERT(is_same_state(train, whole));
   CU_ASSERT_EQUAL(memcmp(&got, &want, sizeof(got)), 0);
   CU_ASSERT(latents < 100 || !g_architecture->has_k || (want.dead > 0 && want.aux_loss > 0.0));
   CU_ASSERT(!g_architecture->has_sparsity || want.penalty > 0.0);
-  train_destroy(&train);
-  train_destroy(&whole);
+  destroy(&train);
+  destroy(&whole);
   threads_set(1);
   team_close(&g_team);
 }
@@ -126,6 +144,23 @@ static void check_two_threads(void) {
 
 static void test_same_bits_at_two_threads(void) {
   for_each_architecture(check_two_threads);
+}
+
+/* Every grid of groups that the ranks can form. */
+static void check_grids(void) {
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (g_replicas = 2; g_replicas <= ranks && g_architecture->has_replicas; g_replicas++) {
+    if (ranks % g_replicas == 0) {
+      check_invariance(160, 1);
+      check_invariance(4, 2);
+    }
+  }
+  g_replicas = 1;
+}
+
+static void test_same_bits_on_any_grid(void) {
+  for_each_architecture(check_grids);
 }
 
 static void test_fewer_blocks_than_ranks(void) {
@@ -183,12 +218,12 @@ static void resume_smaller(Train *saved, Train *whole) {
   open_smaller(&smaller);
   if (smaller.comm != MPI_COMM_NULL) {
     Train *train = NULL;
-    CU_ASSERT_EQUAL(train_create(&train, &smaller, &saved->spec), OK);
+    CU_ASSERT_EQUAL(train_create(&train, open_mesh(&smaller, 1), &saved->spec), OK);
     spread_state(saved, train);
-    train_resume(train, &smaller, STEPS / 2);
-    run_steps(train, &smaller, STEPS);
+    train_resume(train, STEPS / 2);
+    run_steps(train, STEPS);
     CU_ASSERT(is_same_state(train, whole));
-    train_destroy(&train);
+    destroy(&train);
     MPI_Comm_free(&smaller.comm);
   }
 }
@@ -199,13 +234,13 @@ static void check_resumed(void) {
   Train *whole = start_small(&self, 160);
   Train *saved = start_small(&self, 160);
   Train *train = start_small(&g_team, 160);
-  run_steps(train, &g_team, STEPS / 2);
+  run_steps(train, STEPS / 2);
   gather_state(train, &g_team, saved);
-  run_steps(whole, &self, STEPS);
+  run_steps(whole, STEPS);
   resume_smaller(saved, whole);
-  train_destroy(&train);
-  train_destroy(&saved);
-  train_destroy(&whole);
+  destroy(&train);
+  destroy(&saved);
+  destroy(&whole);
   team_close(&g_team);
 }
 
@@ -218,9 +253,9 @@ static void test_names_start_differently(void) {
   const float mean[WIDTH] = {0};
   TrainSpec spec = small_spec(160);
   Train *one = NULL, *two = NULL;
-  CU_ASSERT_EQUAL(train_create(&one, &self, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&one, open_mesh(&self, 1), &spec), OK);
   spec.name = "other";
-  CU_ASSERT_EQUAL(train_create(&two, &self, &spec), OK);
+  CU_ASSERT_EQUAL(train_create(&two, open_mesh(&self, 1), &spec), OK);
   train_start(one, mean);
   train_start(two, mean);
   double most = 0.0;
@@ -231,8 +266,8 @@ static void test_names_start_differently(void) {
     CU_ASSERT(fabs(dense_square(one->sae->w_dec + i * WIDTH, WIDTH) - 1.0) < 1e-6);
   }
   CU_ASSERT(most < 0.85);
-  train_destroy(&one);
-  train_destroy(&two);
+  destroy(&one);
+  destroy(&two);
 }
 
 static void test_requests_reach_all(void) {
@@ -241,11 +276,11 @@ static void test_requests_reach_all(void) {
   float rows[BATCH * WIDTH] = {0};
   TrainReport report;
   const int mine = g_team.rank == g_team.size - 1 ? 2 : 0;
-  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, mine, &report), OK);
+  CU_ASSERT_EQUAL(train_step(train, rows, mine, &report), OK);
   CU_ASSERT_EQUAL(report.request, 2);
-  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, &report), OK);
+  CU_ASSERT_EQUAL(train_step(train, rows, 0, &report), OK);
   CU_ASSERT_EQUAL(report.request, 0);
-  train_destroy(&train);
+  destroy(&train);
   team_close(&g_team);
 }
 
@@ -254,9 +289,9 @@ static void test_nan_is_an_error_on_all(void) {
   Train *train = start_small(&g_team, 160);
   float rows[BATCH * WIDTH] = {(float)NAN};
   TrainReport report;
-  CU_ASSERT_EQUAL(train_step(train, &g_team, rows, 0, &report), ERR_NUMERIC);
+  CU_ASSERT_EQUAL(train_step(train, rows, 0, &report), ERR_NUMERIC);
   CU_ASSERT_EQUAL(train->step, 0);
-  train_destroy(&train);
+  destroy(&train);
   team_close(&g_team);
 }
 
@@ -274,6 +309,7 @@ static void test_rate_rises_and_falls(void) {
 static const CheckFact FACTS[] = {
     {"the same bits at any rank count, AuxK active", test_same_bits_at_any_rank_count},
     {"the same bits at two threads", test_same_bits_at_two_threads},
+    {"the same bits on any grid of replicas", test_same_bits_on_any_grid},
     {"fewer blocks of latents than ranks", test_fewer_blocks_than_ranks},
     {"resumed on fewer ranks it ends with the same bits", test_resumed_on_fewer_ranks},
     {"dictionaries of other names start elsewhere", test_names_start_differently},

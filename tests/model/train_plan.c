@@ -45,7 +45,7 @@ static Status write_order(const Plan *plan, const Team *team) {
   return status;
 }
 
-static Status write_start(const Plan *plan, const Team *team) {
+static Status write_start(const Plan *plan, Team *team) {
   const TrainSpec spec = {.name = plan->name,
                           .architecture = &ARCHITECTURE_TOPK,
                           .latents = plan->latents,
@@ -56,13 +56,16 @@ static Status write_start(const Plan *plan, const Team *team) {
                           .seed = plan->seed};
   Train *train = NULL;
   float *mean = NULL;
-  TRY(train_create(&train, team, &spec));
+  Mesh mesh;
+  mesh_open(&mesh, team, 1);
+  TRY(train_create(&train, &mesh, &spec));
   TRY(MEMORY_NEW(&mean, plan->width, "mean"));
   train_start(train, mean);
   const Status status =
       write_all(plan->start, train->sae->w_dec, plan->latents * plan->width, sizeof(float));
   MEMORY_FREE(mean);
   train_destroy(&train);
+  mesh_close(&mesh);
   return status;
 }
 
@@ -103,10 +106,13 @@ static Status time_gemm(const Plan *plan) {
 }
 
 static Status work(const Plan *plan) {
-  const Team alone = {.comm = MPI_COMM_NULL, .rank = 0, .size = 1, .node_size = 1};
-  TRY(write_order(plan, &alone));
-  TRY(write_start(plan, &alone));
-  return time_gemm(plan);
+  Team team;
+  TRY(team_open(&team, NULL, NULL));
+  Status status = write_order(plan, &team);
+  status = status == OK ? write_start(plan, &team) : status;
+  status = status == OK ? time_gemm(plan) : status;
+  team_close(&team);
+  return status;
 }
 
 int main(int argc, char **argv) {

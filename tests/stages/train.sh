@@ -74,6 +74,14 @@ for setting in "${settings[@]}"; do
   set -- $setting
   check "the same bytes at $1 ranks, $2 threads" same "$1" "$2"
 done
+grid() { # RANKS REPLICAS
+  clear run
+  stage "$1" train run.yaml train.replicas="$2" && sums run >now.sums && diff first.sums now.sums
+}
+for setting in "2 2" "4 2" "6 3"; do
+  set -- $setting
+  check "the same bytes at $1 ranks in $2 groups" grid "$1" "$2"
+done
 check "a second run says that all is up to date" stage 2 train run.yaml
 check "and writes nothing" test "$(grep -c 'up to date' stage.err)" -eq 4
 check "float32 rows of the same values give the same weights" stage 2 train run.yaml folder=wide
@@ -88,9 +96,9 @@ wait_for() { # a checkpoint of 200, or its end
   done
   return 1
 }
-stopped() { # SIGNAL RANKS RANKS
+stopped() { # SIGNAL RANKS RANKS [REPLICAS]
   clear other
-  mpirun -n "$2" "$CLEAVE_BIN/cleave-train" run.yaml folder=other train.checkpoint_steps=20 >kill.out 2>kill.err &
+  mpirun -n "$2" "$CLEAVE_BIN/cleave-train" run.yaml folder=other train.checkpoint_steps=20 train.replicas="${4:-1}" >kill.out 2>kill.err &
   local pid=$! got=0
   wait_for other || return 1
   kill "-$1" $(pgrep -P $pid cleave-train) || return 1
@@ -108,6 +116,7 @@ stopped() { # SIGNAL RANKS RANKS
 check "USR1 at 4 ranks: exit code 85, resumed at 3 with the same bytes" stopped USR1 4 3
 check "TERM at 1 rank, resumed at 2" stopped TERM 1 2
 check "KILL at 3 ranks, resumed at 5" stopped KILL 3 5
+check "USR1 at 4 ranks in 2 groups, resumed at 3" stopped USR1 4 3 2
 
 flip() { # FILE DATASET: one bit of it
   $python - "$@" <<'PY'

@@ -75,6 +75,10 @@ try() { # NAME ENCODED LEAST MOST ARGUMENTS...: least and most L0
     set -- $setting
     check "$name: the same bytes at $1 ranks, $2 threads" same "$1" "$2" "${settings[@]}"
   done
+  case $name in
+    relu | jumprelu) ;;
+    *) check "$name: the same bytes on a grid of 2 x 2" same 4 1 "${settings[@]}" train.replicas=2 ;;
+  esac
   check "$name: killed and resumed" resumed "${settings[@]}"
 }
 try batchtopk jumprelu 2 4 train.k=3
@@ -93,5 +97,7 @@ check "topk takes no sparsity" refused train.sparsity train.sparsity=3
 check "relu takes no k" refused train.k train.architecture=relu train.k=3
 check "batchtopk takes no prefixes" refused train.prefixes train.architecture=batchtopk train.prefixes=3
 check "relu takes no bandwidth" refused train.bandwidth train.architecture=relu train.bandwidth=1
+check "dense gradients take no replicas" refused train.replicas train.architecture=relu train.replicas=2
+check "ranks that are not equal groups" refused train.replicas train.replicas=3
 check "an architecture that is none" refused train.architecture train.architecture=gated
 finish
