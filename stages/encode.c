@@ -24,6 +24,7 @@ typedef struct Encoding {
   Team *team;
   const DictionarySettings *settings;
   EncodeRows *rows;
+  EncodePca *pca;     /* of all dictionaries alike */
   char *path, *input; /* codes/NAME.h5, dictionaries/NAME.h5 */
   Archive *dictionary;
   SaeFile file;
@@ -94,10 +95,13 @@ static Status encode_all(Encoding *encoding, Encode *encode) {
     EncodeBatch batch;
     TRY(encode_rows_read(rows, first, encoding->file.input_scale, &batch));
     TRY(encode_batch(encode, &batch));
+    if (!encoding->pca->is_done) {
+      encode_pca_add(encoding->pca, encoding->team, &batch, encoding->mean);
+    }
     progress_step(&bar, first + batch.rows);
   }
   progress_close(&bar, rows->rows);
-  return OK;
+  return encoding->pca->is_done ? OK : encode_pca_finish(encoding->pca, encoding->team);
 }
 
 static Status write_codes(const Encoding *encoding, Encode *encode, const uint8_t *is_zero) {
@@ -118,6 +122,7 @@ static Status write_codes(const Encoding *encoding, Encode *encode, const uint8_
                            .token_rows = encoding->rows->token_rows,
                            .vocabulary = encoding->rows->vocabulary,
                            .explained_variance = encode_explained_variance(encode),
+                           .pca = encoding->pca,
                            .is_import = encoding->is_import,
                            .stated_l0 = encoding->stated_l0};
   return encode_file_write(&file, encode_codes(encode));
@@ -160,7 +165,7 @@ static Stamp stamp_of(const Encoding *encoding) {
   const Settings *settings = &encoding->stage->settings;
   char l0[32];
   Stamp stamp;
-  stamp_open(&stamp, "encode 2");
+  stamp_open(&stamp, "encode 3");
   stamp_add_fingerprint(&stamp, config_fingerprint(&SETTINGS_ENCODE, &settings->encode));
   stamp_add_fingerprint(&stamp, (uint64_t)settings->run.seed);
   stamp_add_text(&stamp, encoding->settings->name);
@@ -187,11 +192,12 @@ static Status work(Encoding *encoding) {
   return go ? make(encoding) : OK;
 }
 
-static Status encode_one(Stage *stage, EncodeRows *rows, int64_t index) {
+static Status encode_one(Stage *stage, EncodeRows *rows, EncodePca *pca, int64_t index) {
   Encoding encoding = {.stage = stage,
                        .team = &stage->team,
                        .settings = &stage->settings.dictionaries[index],
                        .rows = rows,
+                       .pca = pca,
                        .is_import = !settings_is_trained(&stage->settings, index)};
   const Status status = work(&encoding);
   archive_close(&encoding.dictionary);
@@ -204,27 +210,28 @@ static Status encode_one(Stage *stage, EncodeRows *rows, int64_t index) {
 
 /* The table at the end. */
 
-static void print_numbers(const char *name, const double value[5]) {
+static void print_numbers(const char *name, const char *pca, const double value[5]) {
   char explained[16] = "-"; /* of codes made elsewhere nobody knows */
   if (!isnan(value[0])) {
     snprintf(explained, sizeof(explained), "%.4f", value[0]);
   }
-  printf("%-24s %9s %7.2f %7.2f%% %7.2f%% %10.1f%%\n", name, explained, value[1], 100 * value[2],
-         100 * value[3], 100 * value[4]);
+  printf("%-24s %9s %7s %7.2f %7.2f%% %7.2f%% %10.1f%%\n", name, explained,
+         pca[0] == '\0' ? "-" : pca, value[1], 100 * value[2], 100 * value[3], 100 * value[4]);
 }
 
 static Status print_codes(Stage *stage, Archive *codes, const char *name) {
   static const char *const KEYS[] = {"explained_variance", "l0", "dead_share", "unseen_share",
                                      "share_30"};
   double value[5];
-  char *warning = NULL, *gate = NULL;
+  char *warning = NULL, *gate = NULL, *pca = NULL;
   for (int i = 0; i < 5; i++) {
     TRY(archive_get_real(codes, "/", KEYS[i], &value[i]));
   }
   TRY(archive_get_text(codes, "/", "gate", &gate));
-  const Status status = archive_get_text(codes, "/", "warning", &warning);
+  Status status = archive_get_text(codes, "/", "pca_explained_variance", &pca);
+  status = status == OK ? archive_get_text(codes, "/", "warning", &warning) : status;
   if (status == OK && stage->team.rank == 0) {
-    print_numbers(name, value);
+    print_numbers(name, pca, value);
     if (warning[0] != '\0') {
       printf("  %s: fewer than %.0f %% of its features fire on %d rows or more\n", warning,
              100 * ENCODE_FILE_SHARE, ENCODE_FILE_FIRINGS);
@@ -234,6 +241,7 @@ static Status print_codes(Stage *stage, Archive *codes, const char *name) {
     }
   }
   MEMORY_FREE(gate);
+  MEMORY_FREE(pca);
   MEMORY_FREE(warning);
   return status;
 }
@@ -258,19 +266,30 @@ static Status print_row(Stage *stage, int64_t index) {
 
 static Status print_table(Stage *stage) {
   if (stage->team.rank == 0) {
-    printf("%-24s %9s %7s %8s %8s %11s\n", "dictionary", "explained", "L0", "dead", "unseen",
-           ">= 30 rows");
+    printf("%-24s %9s %7s %7s %8s %8s %11s\n", "dictionary", "explained", "PCA", "L0", "dead",
+           "unseen", ">= 30 rows");
   }
   for (int64_t i = 0; i < stage->settings.count; i++) {
     if (stage_is_wanted(stage, i)) {
       TRY(print_row(stage, i));
     }
   }
+  if (stage->team.rank == 0) {
+    printf("PCA: explained by as many directions (L0), the best ones for these rows\n");
+  }
   fflush(stdout);
   return OK;
 }
 
-static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
+static Status open_rows(Stage *stage, EncodeRows *rows, EncodePca *pca, const char *path) {
+  if (rows->file != NULL) {
+    return OK;
+  }
+  TRY(encode_rows_open(rows, &stage->team, path, true));
+  return team_agree(&stage->team, encode_pca_open(pca, rows->width, ENCODE_ROWS_BATCH));
+}
+
+static Status encode_each(Stage *stage, EncodeRows *rows, EncodePca *pca, const char *path) {
   const Settings *settings = &stage->settings;
   for (int64_t i = 0; i < settings->count; i++) {
     if (!stage_is_wanted(stage, i)) {
@@ -280,10 +299,8 @@ static Status encode_each(Stage *stage, EncodeRows *rows, const char *path) {
       stage_skip(stage, settings->dictionaries[i].name, "its codes are imported");
       continue;
     }
-    if (rows->file == NULL) {
-      TRY(encode_rows_open(rows, &stage->team, path, true));
-    }
-    TRY(encode_one(stage, rows, i));
+    TRY(open_rows(stage, rows, pca, path));
+    TRY(encode_one(stage, rows, pca, i));
   }
   return OK;
 }
@@ -294,11 +311,13 @@ static Status run(Stage *stage) {
   lowp_open(&screen);
   log_info("scores are screened in %s", screen);
   EncodeRows rows = {0};
+  EncodePca pca = {0};
   char *path = NULL;
   Status status = team_agree(&stage->team, stage_path(stage, &path, "activations.h5"));
   if (status == OK) {
-    status = encode_each(stage, &rows, path);
+    status = encode_each(stage, &rows, &pca, path);
   }
+  encode_pca_close(&pca);
   encode_rows_close(&rows);
   MEMORY_FREE(path);
   TRY(status);

@@ -1,6 +1,7 @@
 #include "encode_file.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "directions.h"
@@ -262,6 +263,17 @@ static Status set_gate(const Writer *writer, double l0) {
   return archive_set_text(writer->out, "/", "l0_class", gate_class(l0));
 }
 
+/* A note, not content: its last digits depend on the number of ranks. */
+static Status note_pca(const Writer *writer, double l0) {
+  const EncodePca *pca = writer->file->pca;
+  char text[32] = "";
+  const double value = pca == NULL ? (double)NAN : encode_pca_explained(pca, llround(l0));
+  if (isfinite(value)) {
+    snprintf(text, sizeof(text), "%.4f", value);
+  }
+  return archive_note_text(writer->out, "/", "pca_explained_variance", text);
+}
+
 static Status set_summary(Writer *writer) {
   Archive *out = writer->out;
   const double latents = (double)writer->file->latents;
@@ -278,6 +290,7 @@ static Status set_summary(Writer *writer) {
                        (double)writer->states[DIRECTION_UNSEEN] / latents));
   TRY(archive_set_real(out, "/", "explained_variance", writer->file->explained_variance));
   TRY(archive_set_real(out, "/", "share_30", share_30));
+  TRY(note_pca(writer, l0));
   const bool is_thin = !(share_30 >= ENCODE_FILE_SHARE);
   return archive_set_text(out, "/", "warning", is_thin ? "too little text" : "");
 }

@@ -6,6 +6,7 @@
 
 #include "archive.h"
 #include "codes.h"
+#include "encode_pca.h"
 #include "settings.h"
 #include "status.h"
 #include "team.h"
@@ -24,6 +25,7 @@ typedef struct EncodeFile {
   const int64_t *token_rows; /* [vocabulary] rows of each token */
   int64_t vocabulary;        /* 0: tokens are not known, so features have no label */
   double explained_variance; /* nan: not known */
+  const EncodePca *pca;      /* the yardstick for it; NULL: not known */
   bool is_import;            /* of the dictionary: then the gate looks at it */
   double stated_l0;          /* active latents a row that its maker states; nan: nobody does */
 } EncodeFile;

@@ -24,8 +24,8 @@ typedef struct SaePicks {
   int64_t *sums, *part; /* [rows, width] of sae_decode */
 } SaePicks;
 
-/** Buffers for up to rows_most rows of this rank's group, and for the hits of a whole batch, of which the k best latents of each row are kept
- *  (topk), or the rows x k best of the batch.
+/** Buffers for up to rows_most rows of this rank's group, and for the hits of a whole batch: of each row
+ *  the k best latents (topk), or the rows x k best of the batch.
  *  ranks   local
  *  fails   ERR_MEMORY */
 Status sae_picks_create(SaePicks **out, const Sae *sae, const Mesh *mesh, int64_t rows_most,

@@ -37,9 +37,10 @@ typedef struct Sae {
 /** What a screen in 8 bits needs of the dictionary. Rows are quantised as x' - shift, turned. */
 typedef struct SaeBytes {
   Rotate rotate;
-  Lowp w_enc;   /* [own] turned encoder rows */
-  float *bias;  /* [own] b_enc + shift . w_enc */
-  float *shift; /* [width] */
+  Lowp w_enc;     /* [own] turned encoder rows */
+  float *bias;    /* [own] b_enc + shift . w_enc */
+  float *shift;   /* [width] */
+  bool has_shift; /* else it is zero */
 } SaeBytes;
 
 /** Room for this rank's part, of topk without gain; all zero, subtract_b_dec on. Fill the weights,

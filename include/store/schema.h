@@ -29,7 +29,7 @@
  *    attributes: stamp, name, architecture ("topk", "jumprelu", "relu", "gated"), k (0 but for topk), latents, width,
  *                input_scale, subtract_b_dec (0/1), seed, role ("level" or "control"), control_of ("" for a level),
  *                layer (-1: unknown), model_hash, activations (content checksum, "" for imports), tokens_seen,
- *                dead_in_training (-1: unknown for imports);
+ *                dead_in_training (-1: unknown for imports), trained_as (train.architecture; not of imports);
  *                imports: source (what the folder was understood as, a sentence), stated_l0 (nan: nobody says)
  *    Rows made elsewhere: tokens and documents may be missing. Without document numbers runs of 128 rows count as
  *    documents; without tokens /text_token is empty; rows known by their codes alone have /activation [rows, 0].
@@ -50,7 +50,8 @@
  *                explained_variance (held-out rows; relative to /mean), share_30 (alive features with at least 30
  *                firings), warning ("too little text" where share_30 < 0.70, else ""), gate (what an imported
  *                dictionary does otherwise than its maker says, a sentence; "" where all is well), l0_class ("small"
- *                below 25, "medium" below 75, "big")
+ *                below 25, "medium" below 75, "big"), pca_explained_variance (a text of 4 digits, "" where unknown:
+ *                what the best l0 directions of the held-out rows explain of them; a note, not content)
  *  evaluation/NAME.h5       the dictionary put into the model, on held-out text
  *    /promoted_token, /suppressed_token [M, n] u32, /promoted_effect, /suppressed_effect [M, n] f32   tokens
  *                         whose logits the feature's direction raises most and lowers most (4294967295: none), and by
@@ -173,8 +174,8 @@
  */
 #define SCHEMA_ACTIVATIONS "activations 1"
 #define SCHEMA_DICTIONARY "dictionary 1"
-#define SCHEMA_CHECKPOINT "checkpoint 1"
-#define SCHEMA_CODES "codes 1"
+#define SCHEMA_CHECKPOINT "checkpoint 2"
+#define SCHEMA_CODES "codes 2"
 #define SCHEMA_EVALUATION "evaluation 1"
 #define SCHEMA_NEIGHBOURS "neighbours 2"
 #define SCHEMA_FAMILIES "families 3"

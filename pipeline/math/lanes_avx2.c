@@ -60,6 +60,43 @@ static inline Wide wide_square(Wide a, Wide sum) {
   return _mm256_fmadd_pd(a, a, sum);
 }
 
+/* lost[lane] += (x - scale q)^2 of four lanes. */
+static inline void add_lost(double *lost, __m128 x, __m128 q, __m256d scale) {
+  const __m256d gap = _mm256_sub_pd(_mm256_cvtps_pd(x), _mm256_mul_pd(scale, _mm256_cvtps_pd(q)));
+  _mm256_storeu_pd(lost, _mm256_add_pd(_mm256_loadu_pd(lost), _mm256_mul_pd(gap, gap)));
+}
+static inline void add_ints(int32_t *sums, __m256i values) {
+  __m256i *place = (__m256i *)(void *)sums;
+  _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), values));
+}
+/* The low byte of each integer. */
+static inline void store_low_bytes(uint8_t *out, __m256i values) {
+  const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                       0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m256i bytes = _mm256_shuffle_epi8(values, low);
+  const __m128i both =
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+  _mm_storel_epi64((__m128i *)(void *)out, both);
+}
+static inline void vector_bytes(const float *row, float scale, float inverse, int offset,
+                                uint8_t *out, double *lost, int32_t *squares, int32_t *sum) {
+  const __m256 whole = _mm256_set1_ps(12582912.0F);
+  for (int half = 0; half < 16; half += 8) {
+    const __m256 x = _mm256_loadu_ps(row + half);
+    const __m256 q =
+        _mm256_sub_ps(_mm256_add_ps(_mm256_mul_ps(x, _mm256_set1_ps(inverse)), whole), whole);
+    const __m256i number = _mm256_castps_si256(_mm256_cmp_ps(q, q, _CMP_ORD_Q));
+    const __m256i value = _mm256_and_si256(_mm256_cvtps_epi32(q), number);
+    const __m256d wide = _mm256_set1_pd((double)scale);
+    add_lost(lost + half, _mm256_castps256_ps128(x), _mm256_castps256_ps128(q), wide);
+    add_lost(lost + half + 4, _mm256_extractf128_ps(x, 1), _mm256_extractf128_ps(q, 1), wide);
+    add_ints(squares + half, _mm256_mullo_epi32(value, value));
+    add_ints(sum + half, value);
+    store_low_bytes(out + half, _mm256_add_epi32(value, _mm256_set1_epi32(offset)));
+  }
+}
+
+#define LANES_HAS_BYTES
 #define LANES_SET LANES_AVX2
 #define LANES_NAME "avx2"
 #include "lanes_body.h"

@@ -60,6 +60,31 @@ static inline Wide wide_square(Wide a, Wide sum) {
   return _mm512_fmadd_pd(a, a, sum);
 }
 
+/* lost[lane] += (x - scale q)^2 of eight lanes. */
+static inline void add_lost(double *lost, __m256 x, __m256 q, __m512d scale) {
+  const __m512d gap = _mm512_sub_pd(_mm512_cvtps_pd(x), _mm512_mul_pd(scale, _mm512_cvtps_pd(q)));
+  _mm512_storeu_pd(lost, _mm512_add_pd(_mm512_loadu_pd(lost), _mm512_mul_pd(gap, gap)));
+}
+static inline void add_ints(int32_t *sums, __m512i values) {
+  _mm512_storeu_si512(sums, _mm512_add_epi32(_mm512_loadu_si512(sums), values));
+}
+static inline void vector_bytes(const float *row, float scale, float inverse, int offset,
+                                uint8_t *out, double *lost, int32_t *squares, int32_t *sum) {
+  const __m512 whole = _mm512_set1_ps(12582912.0F);
+  const __m512 x = _mm512_loadu_ps(row);
+  const __m512 q =
+      _mm512_sub_ps(_mm512_add_ps(_mm512_mul_ps(x, _mm512_set1_ps(inverse)), whole), whole);
+  const __m512i value = _mm512_maskz_cvtps_epi32(_mm512_cmp_ps_mask(q, q, _CMP_ORD_Q), q);
+  const __m512d wide = _mm512_set1_pd((double)scale);
+  add_lost(lost, _mm512_castps512_ps256(x), _mm512_castps512_ps256(q), wide);
+  add_lost(lost + 8, _mm512_extractf32x8_ps(x, 1), _mm512_extractf32x8_ps(q, 1), wide);
+  add_ints(squares, _mm512_mullo_epi32(value, value));
+  add_ints(sum, value);
+  const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_add_epi32(value, _mm512_set1_epi32(offset)));
+  _mm_storeu_si128((__m128i *)(void *)out, bytes);
+}
+
+#define LANES_HAS_BYTES
 #define LANES_SET LANES_AVX512
 #define LANES_NAME "avx512"
 #include "lanes_body.h"

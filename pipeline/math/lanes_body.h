@@ -233,14 +233,26 @@ static inline void to_byte(const float *restrict row, float scale, float inverse
   sums->sum[lane] += integer;
 }
 
+/* BYTE_LANES of them; sets that have faster instructions for it bring their own. */
+#ifndef LANES_HAS_BYTES
+static inline void vector_bytes(const float *row, float scale, float inverse, int offset,
+                                uint8_t *out, double *lost, int32_t *squares, int32_t *sum) {
+  ByteSums sums = {0};
+  for (int64_t l = 0; l < BYTE_LANES; l++) {
+    to_byte(row, scale, inverse, offset, out, &sums, l);
+    lost[l] += sums.lost[l];
+    squares[l] += sums.squares[l];
+    sum[l] += sums.sum[l];
+  }
+}
+#endif
+
 static void to_bytes(const float *restrict row, int64_t width, float scale, float inverse,
                      int offset, uint8_t *restrict out, LanesBytes *sizes) {
   ByteSums sums = {0};
   const int64_t whole = width - width % BYTE_LANES;
   for (int64_t i = 0; i < whole; i += BYTE_LANES) {
-    for (int64_t l = 0; l < BYTE_LANES; l++) {
-      to_byte(row + i, scale, inverse, offset, out + i, &sums, l);
-    }
+    vector_bytes(row + i, scale, inverse, offset, out + i, sums.lost, sums.squares, sums.sum);
   }
   for (int64_t l = 0; l < width - whole; l++) {
     to_byte(row + whole, scale, inverse, offset, out + whole, &sums, l);

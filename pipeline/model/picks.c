@@ -1,7 +1,5 @@
 #include "picks.h"
 
-#include <string.h>
-
 #include "fixed.h"
 #include "memory.h"
 
@@ -93,12 +91,11 @@ static Shard own_part(const Sae *sae, int64_t first, int64_t past) {
   return (Shard){low - own.first, high - own.first};
 }
 
-/* sums += part, and what they are as numbers. */
-static void add_part(const SaePicks *picks, const Sae *sae, float *out) {
+/* What the sums are as numbers. */
+static void read_sums(const SaePicks *picks, const Sae *sae, float *out) {
   for (int64_t row = 0; row < picks->rows; row++) {
     for (int64_t j = 0; j < sae->width; j++) {
       const int64_t i = row * sae->width + j;
-      picks->sums[i] += picks->part[i];
       out[i] = (float)(fixed_to(picks->sums[i], picks->scales[row]) + (double)sae->b_dec[j]);
     }
   }
@@ -112,11 +109,14 @@ Status sae_decode(Team *group, const Sae *sae, SaePicks *picks, const int64_t *p
   for (int64_t row = 0; row < picks->rows; row++) {
     picks->scales[row] = fixed_scale(1.001 * picks->bounds[row]);
   }
-  memset(picks->sums, 0, (size_t)values * sizeof(*picks->sums));
   for (int64_t g = 0; g < parts; g++) {
     const Shard part = own_part(sae, g == 0 ? 0 : past[g - 1], past[g]);
-    TRY(hits_decode(&picks->hits, group, sae->w_dec, sae->width, part, picks->scales, picks->part));
-    add_part(picks, sae, out + g * stride);
+    int64_t *sums = g == 0 ? picks->sums : picks->part; /* without nested parts never touched */
+    TRY(hits_decode(&picks->hits, group, sae->w_dec, sae->width, part, picks->scales, sums));
+    for (int64_t i = 0; g > 0 && i < values; i++) {
+      picks->sums[i] += picks->part[i];
+    }
+    read_sums(picks, sae, out + g * stride);
   }
   return OK;
 }

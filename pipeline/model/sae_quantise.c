@@ -30,7 +30,7 @@ typedef struct Quantising {
 static float shifted_bias(const Sae *sae, int64_t latent) {
   const float *row = sae->w_enc + latent * sae->width;
   double sum = (double)sae->b_enc[latent];
-  for (int64_t j = 0; j < sae->width; j++) {
+  for (int64_t j = 0; sae->bytes->has_shift && j < sae->width; j++) {
     sum += (double)sae->bytes->shift[j] * (double)row[j];
   }
   return (float)sum;
@@ -67,6 +67,7 @@ Status sae_quantise(Sae *sae, const float *shift) {
   if (sae->bytes == NULL) {
     TRY(make_bytes(sae)); /* what was taken goes with the dictionary */
   }
+  sae->bytes->has_shift = shift != NULL;
   if (shift != NULL) {
     memcpy(sae->bytes->shift, shift, (size_t)sae->width * sizeof(*shift));
   } else {

@@ -43,11 +43,9 @@ void train_sparse_close(Train *t) {
   MEMORY_FREE(t->sparse);
 }
 
-/* Weights change every step, so bytes are worth making only where products of them are fast (VNNI:
- * a fifth of a step's time saved; without it a twelfth lost). The results are the same. */
+/* The results are the same. */
 static Status quantise(Train *t) {
-  const int grid_with_vnni = 127;
-  return lowp_grid() == grid_with_vnni ? sae_quantise(t->sae, NULL) : OK;
+  return sae_quantise(t->sae, NULL);
 }
 
 static void note_hits(Train *t) {

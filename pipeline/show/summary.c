@@ -161,6 +161,7 @@ static Status put_dictionary(const Summary *summary, int index) {
   TRY(put_integer(summary, own->codes, "/", "k"));
   TRY(put_real(summary, own->codes, "/", "l0"));
   TRY(put_real(summary, own->codes, "/", "explained_variance"));
+  TRY(put_text(summary, own->codes, "/", "pca_explained_variance"));
   TRY(put_real(summary, own->codes, "/", "dead_share"));
   TRY(put_real(summary, own->codes, "/", "unseen_share"));
   TRY(put_real(summary, own->codes, "/", "share_30"));

@@ -392,6 +392,7 @@ static Status write_codes(const Toy *toy, int dictionary, const ToyCodes *codes)
   TRY(archive_set_real(out, "/", "dead_share", 1.0 / (double)latents));
   TRY(archive_set_real(out, "/", "unseen_share", 1.0 / (double)latents));
   TRY(archive_set_real(out, "/", "share_30", dictionary == 3 ? 0.61 : 0.98));
+  TRY(archive_note_text(out, "/", "pca_explained_variance", dictionary == 0 ? "" : "0.4321"));
   TRY(archive_begin(out));
   TRY(toy_put(toy->team, out, items, 11));
   return archive_finish(&out, NULL);

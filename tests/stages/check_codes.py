@@ -102,6 +102,10 @@ def check_codes(folder, name, x, mean, held_out, token):
         explained = 1 - ((x - guess)[h] ** 2).sum() / ((x - mean)[h] ** 2).sum()
         near(f"{name} explained variance", codes.attrs["explained_variance"], explained, 1e-5)
         near(f"{name} L0", codes.attrs["l0"], len(row) / len(x), 1e-9)
+        spectrum = np.linalg.eigvalsh((x - mean)[h].T @ (x - mean)[h])[::-1]
+        pca = codes.attrs["pca_explained_variance"]
+        best = spectrum[: round(len(row) / len(x))].sum() / spectrum.sum()
+        near(f"{name} PCA", float(pca if isinstance(pca, str) else pca.decode()), best, 1e-4)
         dead = ~file["w_dec"][:].any(axis=1)
         unseen = ~dead & (codes["firings"][:] == 0)
         alive = ~dead & ~unseen
