@@ -125,6 +125,10 @@ static const ConfigRow TRAIN_ROWS[] = {
      "Largest global gradient norm (loss: squared error summed over width, mean over rows); 0: "
      "any.",
      true},
+    {"moments", CONFIG_CHOICE, FIELD(TrainSettings, moments), "f32", 0, 0, "f32|bf16",
+     "Adam's moments of encoder and decoder rows; bf16, rounded at random, takes a third less "
+     "memory.",
+     true},
     {"aux_weight", CONFIG_REAL, FIELD(TrainSettings, aux_weight), "0.03125", 0, 1e6, "",
      "Weight of AuxK, the loss that revives dead latents; 0: none.", true},
     {"dead_rows", CONFIG_INTEGER, FIELD(TrainSettings, dead_rows), "10000000", 1, 1e15, "rows",

@@ -62,6 +62,7 @@ typedef struct TrainSettings {
   double warmup;            /* share of the steps */
   double decay;             /* share of the steps, at the end */
   double clip;              /* global gradient norm, 0: none */
+  int64_t moments;          /* of rows: 0 f32, 1 bf16 */
   double aux_weight;        /* of AuxK, 0: none */
   int64_t dead_rows;        /* dead: not fired for so many rows ... */
   double dead_share;        /* ... or for this share of the run, the smaller */

@@ -129,6 +129,7 @@ static TrainSpec train_spec(const Training *t, int64_t steps) {
       .sparsity_warmup = settings->sparsity_warmup >= 0 ? settings->sparsity_warmup
                                                         : architecture->sparsity_warmup,
       .counts_active = settings->sparsity_loss == 1,
+      .has_half_moments = settings->moments == 1,
       .bandwidth = settings->bandwidth};
 }
 

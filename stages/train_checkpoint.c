@@ -75,12 +75,14 @@ void train_checkpoint_remove(const TrainCheckpoint *checkpoint) {
 }
 
 static ArchiveDataset dataset_of(const Train *train, const TrainPart *part, char *name) {
+  static const ArchiveType TYPES[] = {
+      [TRAIN_FLOAT] = ARCHIVE_F32, [TRAIN_BF16] = ARCHIVE_BF16, [TRAIN_INTEGER] = ARCHIVE_I64};
   snprintf(name, 64, "/%s", part->name);
   ArchiveDataset dataset = {.name = name,
-                            .type = part->is_integer ? ARCHIVE_I64 : ARCHIVE_F32,
+                            .type = TYPES[part->type],
                             .dims = part->has_width ? 2 : 1,
                             .meaning = part->meaning,
-                            .unit = part->is_integer ? "rows" : "1"};
+                            .unit = part->type == TRAIN_INTEGER ? "rows" : "1"};
   dataset.shape[0] = part->is_whole ? train->spec.width : train->spec.latents;
   dataset.shape[1] = train->spec.width;
   return dataset;

@@ -21,5 +21,10 @@ void adam_begin(Adam *adam, double rate, double clip);
 /** weight, first, second [count] in/out; gradient NULL: all zero. */
 void adam_update(const Adam *adam, float *weight, float *first, float *second,
                  const float *gradient, int64_t count);
+/** The same with moments in bfloat16, rounded at random so that small changes add up: key must differ
+ *  between updates and rows.
+ *  room    scratch [2, count] */
+void adam_update_bf16(const Adam *adam, float *weight, uint16_t *first, uint16_t *second,
+                      const float *gradient, int64_t count, uint64_t key, float *room);
 
 #endif

@@ -55,6 +55,8 @@ typedef struct Lanes {
   /** sums += row, squares += row * row, in double. */
   void (*moments)(double *sums, double *squares, const float *row, int64_t width);
   void (*from_bf16)(const uint16_t *bits, int64_t count, float *out);
+  /** To bfloat16, up or down at random with the chances that keep the mean; random by key and place. */
+  void (*to_bf16_at_random)(const float *values, int64_t count, uint32_t key, uint16_t *out);
   void (*adam)(const LanesAdam *step, float *weight, float *first, float *second,
                const float *gradient, int64_t count);
   /** Largest |a[i]|; 0 of none. */

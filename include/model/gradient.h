@@ -27,7 +27,7 @@ typedef struct GradientTerm {
   float *slopes; /* [hits], in the order of hits->by_latent: filled by gradient_measure */
 } GradientTerm;
 
-enum { GRADIENT_TERMS = 2, GRADIENT_RIDERS = 2 };
+enum { GRADIENT_TERMS = 2, GRADIENT_RIDERS = 2, GRADIENT_ROWS = 4 };
 
 typedef struct Gradient {
   const Sae *sae;
@@ -44,7 +44,7 @@ typedef struct Gradient {
   /* what rides along with its two exchanges */
   int64_t sums[GRADIENT_RIDERS]; /* in: this rank's; out: summed over ranks */
   double most;                   /* in: this rank's; out: the largest of any rank */
-  float *rows;                   /* [threads, 2, width] scratch */
+  float *rows;                   /* [threads, GRADIENT_ROWS, width] scratch */
   int64_t *pieces;               /* [threads, width] scratch */
   int64_t *whole;                /* [width + 1 + GRADIENT_RIDERS] scratch */
 } Gradient;

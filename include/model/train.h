@@ -36,11 +36,14 @@ typedef struct TrainSpec {
   double sparsity;        /* weight of the sparsity loss */
   double sparsity_warmup; /* share of the steps over which it rises from 0 */
   bool counts_active;     /* that loss counts what fires; else it grows with the activation */
+  bool has_half_moments;  /* moments of rows in bfloat16: a third less memory */
   double bandwidth;       /* of the kernel around thresholds */
 } TrainSpec;
 
+/** Of the shape of the weights; of encoder and decoder rows in bfloat16 where that is wanted. */
 typedef struct TrainMoments {
-  float *first, *second; /* of the shape of the weights */
+  float *first, *second;
+  uint16_t *half_first, *half_second;
 } TrainMoments;
 
 typedef struct Train {
@@ -112,13 +115,18 @@ double train_rate(const TrainSpec *spec, int64_t step);
 double train_sparsity(const TrainSpec *spec, int64_t step);
 
 /** One array of the state, for checkpoints: everything but `step` and `cutoff`. */
+typedef enum TrainPartType {
+  TRAIN_FLOAT,
+  TRAIN_BF16,
+  TRAIN_INTEGER
+} TrainPartType; /* 4, 2, 8 bytes */
 typedef struct TrainPart {
   const char *name; /* "w_enc" */
   const char *meaning;
   void *data;
-  bool is_whole;   /* [width], the same on all ranks; else this rank's latents */
-  bool has_width;  /* [own, width]; else [own] */
-  bool is_integer; /* int64_t, else float */
+  bool is_whole;  /* [width], the same on all ranks; else this rank's latents */
+  bool has_width; /* [own, width]; else [own] */
+  TrainPartType type;
 } TrainPart;
 enum { TRAIN_PARTS = 16 };
 /** ranks   local

@@ -33,3 +33,14 @@ void adam_update(const Adam *adam, float *weight, float *first, float *second,
                  const float *gradient, int64_t count) {
   lanes()->adam(&adam->factors, weight, first, second, gradient, count);
 }
+
+void adam_update_bf16(const Adam *adam, float *weight, uint16_t *first, uint16_t *second,
+                      const float *gradient, int64_t count, uint64_t key, float *room) {
+  const Lanes *set = lanes();
+  float *wide_first = room, *wide_second = room + count;
+  set->from_bf16(first, count, wide_first);
+  set->from_bf16(second, count, wide_second);
+  set->adam(&adam->factors, weight, wide_first, wide_second, gradient, count);
+  set->to_bf16_at_random(wide_first, count, (uint32_t)key, first);
+  set->to_bf16_at_random(wide_second, count, (uint32_t)(key >> 32), second);
+}

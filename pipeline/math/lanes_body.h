@@ -163,6 +163,19 @@ static void moments(double *restrict sums, double *restrict squares, const float
   }
 }
 
+/* Of finite values well below the largest. The mixing is that of MurmurHash3's end. */
+static void to_bf16_at_random(const float *restrict values, int64_t count, uint32_t key,
+                              uint16_t *restrict out) {
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t chance = (uint32_t)i * 0x9e3779b9U ^ key;
+    chance = (chance ^ (chance >> 16)) * 0x85ebca6bU;
+    chance = (chance ^ (chance >> 13)) * 0xc2b2ae35U;
+    uint32_t bits;
+    memcpy(&bits, &values[i], sizeof(bits));
+    out[i] = (uint16_t)((bits + (chance >> 16)) >> 16);
+  }
+}
+
 static void from_bf16(const uint16_t *restrict bits, int64_t count, float *restrict out) {
   for (int64_t i = 0; i < count; i++) {
     union {
@@ -391,6 +404,7 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .fixed_add4 = fixed_add4,
                          .moments = moments,
                          .from_bf16 = from_bf16,
+                         .to_bf16_at_random = to_bf16_at_random,
                          .adam = adam,
                          .largest = largest,
                          .to_bytes = to_bytes,

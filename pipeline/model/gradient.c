@@ -27,7 +27,7 @@ static Status make_buffers(Gradient *g) {
   TRY(MEMORY_NEW(&g->biases, own, "gradients of biases"));
   TRY(MEMORY_NEW(&g->squares, own, "norms of gradients"));
   TRY(MEMORY_NEW(&g->b_dec, width, "gradient of the decoder bias"));
-  TRY(MEMORY_NEW(&g->rows, 2 * threads * width, "gradient rows"));
+  TRY(MEMORY_NEW(&g->rows, GRADIENT_ROWS * threads * width, "gradient rows"));
   TRY(MEMORY_NEW(&g->pieces, threads * width, "sums of threads"));
   return MEMORY_NEW(&g->whole, width + 1 + GRADIENT_RIDERS, "sums of ranks");
 }
@@ -130,7 +130,7 @@ void gradient_form(const Gradient *g, int64_t latent, float *enc, float *dec) {
 static Status measure_unit(int64_t unit, int thread, void *context) {
   Gradient *g = context;
   const int64_t width = g->sae->width;
-  float *enc = g->rows + 2 * thread * width;
+  float *enc = g->rows + GRADIENT_ROWS * thread * width;
   float *dec = enc + width;
   for (int64_t latent = unit * LATENTS_A_UNIT; latent < unit_past(g, unit); latent++) {
     float bias = 0.0F;

@@ -17,6 +17,14 @@ static Status make_moments(TrainMoments *moments, int64_t count) {
   return MEMORY_NEW(&moments->second, count, "second moments");
 }
 
+static Status make_row_moments(const Train *t, TrainMoments *moments, int64_t count) {
+  if (!t->spec.has_half_moments) {
+    return make_moments(moments, count);
+  }
+  TRY(MEMORY_NEW(&moments->half_first, count, "first moments"));
+  return MEMORY_NEW(&moments->half_second, count, "second moments");
+}
+
 static Status make_thresholds(Train *t, int64_t own) {
   TRY(sae_take_threshold(t->sae));
   TRY(MEMORY_NEW(&t->log_threshold, own, "thresholds"));
@@ -30,8 +38,8 @@ static Status make_state(Train *t) {
   t->sae->subtract_b_dec = architecture->subtracts_b_dec;
   TRY(architecture->threshold > 0.0F ? make_thresholds(t, own) : OK);
   TRY(architecture->has_unit_rows ? OK : MEMORY_NEW(&t->dec_norm, own, "decoder norms"));
-  TRY(make_moments(&t->enc, own * t->spec.width));
-  TRY(make_moments(&t->dec, own * t->spec.width));
+  TRY(make_row_moments(t, &t->enc, own * t->spec.width));
+  TRY(make_row_moments(t, &t->dec, own * t->spec.width));
   TRY(make_moments(&t->b_enc, own));
   TRY(make_moments(&t->b_dec, t->spec.width));
   return MEMORY_NEW(&t->quiet, own, "counters of latents");
@@ -65,6 +73,8 @@ Status train_create(Train **out, Mesh *mesh, const TrainSpec *spec) {
 static void free_moments(TrainMoments *moments) {
   MEMORY_FREE(moments->first);
   MEMORY_FREE(moments->second);
+  MEMORY_FREE(moments->half_first);
+  MEMORY_FREE(moments->half_second);
 }
 
 void train_destroy(Train **train) {
@@ -250,23 +260,30 @@ Shard train_written(const Train *t) {
 }
 
 int train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {
+  const bool is_half = t->spec.has_half_moments;
+  const TrainPartType row = is_half ? TRAIN_BF16 : TRAIN_FLOAT;
+  void *enc[2] = {is_half ? (void *)t->enc.half_first : t->enc.first,
+                  is_half ? (void *)t->enc.half_second : t->enc.second};
+  void *dec[2] = {is_half ? (void *)t->dec.half_first : t->dec.first,
+                  is_half ? (void *)t->dec.half_second : t->dec.second};
   const TrainPart all[TRAIN_PARTS] = {
-      {"w_enc", "encoder rows", t->sae->w_enc, false, true, false},
-      {"w_dec", "decoder rows", t->sae->w_dec, false, true, false},
-      {"b_enc", "encoder biases", t->sae->b_enc, false, false, false},
-      {"b_dec", "decoder bias", t->sae->b_dec, true, false, false},
-      {"w_enc_first", "first moments of w_enc", t->enc.first, false, true, false},
-      {"w_enc_second", "second moments of w_enc", t->enc.second, false, true, false},
-      {"w_dec_first", "first moments of w_dec", t->dec.first, false, true, false},
-      {"w_dec_second", "second moments of w_dec", t->dec.second, false, true, false},
-      {"b_enc_first", "first moments of b_enc", t->b_enc.first, false, false, false},
-      {"b_enc_second", "second moments of b_enc", t->b_enc.second, false, false, false},
-      {"b_dec_first", "first moments of b_dec", t->b_dec.first, true, false, false},
-      {"b_dec_second", "second moments of b_dec", t->b_dec.second, true, false, false},
-      {"quiet", "training rows since the latent last fired", t->quiet, false, false, true},
-      {"log_threshold", "logarithms of thresholds", t->log_threshold, false, false, false},
-      {"log_threshold_first", "their first moments", t->threshold.first, false, false, false},
-      {"log_threshold_second", "their second moments", t->threshold.second, false, false, false}};
+      {"w_enc", "encoder rows", t->sae->w_enc, false, true, TRAIN_FLOAT},
+      {"w_dec", "decoder rows", t->sae->w_dec, false, true, TRAIN_FLOAT},
+      {"b_enc", "encoder biases", t->sae->b_enc, false, false, TRAIN_FLOAT},
+      {"b_dec", "decoder bias", t->sae->b_dec, true, false, TRAIN_FLOAT},
+      {"w_enc_first", "first moments of w_enc", enc[0], false, true, row},
+      {"w_enc_second", "second moments of w_enc", enc[1], false, true, row},
+      {"w_dec_first", "first moments of w_dec", dec[0], false, true, row},
+      {"w_dec_second", "second moments of w_dec", dec[1], false, true, row},
+      {"b_enc_first", "first moments of b_enc", t->b_enc.first, false, false, TRAIN_FLOAT},
+      {"b_enc_second", "second moments of b_enc", t->b_enc.second, false, false, TRAIN_FLOAT},
+      {"b_dec_first", "first moments of b_dec", t->b_dec.first, true, false, TRAIN_FLOAT},
+      {"b_dec_second", "second moments of b_dec", t->b_dec.second, true, false, TRAIN_FLOAT},
+      {"quiet", "training rows since the latent last fired", t->quiet, false, false, TRAIN_INTEGER},
+      {"log_threshold", "logarithms of thresholds", t->log_threshold, false, false, TRAIN_FLOAT},
+      {"log_threshold_first", "their first moments", t->threshold.first, false, false, TRAIN_FLOAT},
+      {"log_threshold_second", "their second moments", t->threshold.second, false, false,
+       TRAIN_FLOAT}};
   memcpy(parts, all, sizeof(all));
   return t->log_threshold == NULL ? TRAIN_PARTS - 3 : TRAIN_PARTS;
 }

@@ -4,6 +4,7 @@
 
 #include "dense.h"
 #include "exponential.h"
+#include "random.h"
 #include "screen.h"
 #include "threads.h"
 
@@ -19,11 +20,20 @@ void update_unit_norm(float *row, int64_t width) {
   }
 }
 
+/* `which` tells encoder and decoder rows apart in the key of the rounding. */
 static void update_row(const Train *t, const TrainMoments *moments, float *weights, int64_t latent,
-                       const float *gradient) {
+                       const float *gradient, uint64_t which, float *room) {
   const int64_t width = t->spec.width;
   const int64_t at = latent * width;
-  adam_update(&t->adam, weights + at, moments->first + at, moments->second + at, gradient, width);
+  if (moments->half_first == NULL) {
+    adam_update(&t->adam, weights + at, moments->first + at, moments->second + at, gradient, width);
+    return;
+  }
+  const uint64_t step = random_subkey(random_key(t->spec.seed, "moments", t->spec.name),
+                                      2 * (uint64_t)t->adam.step + which);
+  adam_update_bf16(&t->adam, weights + at, moments->half_first + at, moments->half_second + at,
+                   gradient, width, random_subkey(step, (uint64_t)(t->sae->own.first + latent)),
+                   room);
 }
 
 /* What follows from a latent's new weights. */
@@ -51,12 +61,12 @@ static Status update_unit(int64_t unit, int thread, void *context) {
   const int64_t own = shard_count(t->sae->own);
   const int64_t first = unit * LATENTS_A_UNIT;
   const int64_t past = first + LATENTS_A_UNIT < own ? first + LATENTS_A_UNIT : own;
-  float *enc = g->rows + 2 * thread * width;
-  float *dec = enc + width;
+  float *enc = g->rows + GRADIENT_ROWS * thread * width;
+  float *dec = enc + width, *room = dec + width;
   for (int64_t latent = first; latent < past; latent++) {
     const bool is_active = architecture->form(t, latent, enc, dec);
-    update_row(t, &t->enc, t->sae->w_enc, latent, is_active ? enc : NULL);
-    update_row(t, &t->dec, t->sae->w_dec, latent, is_active ? dec : NULL);
+    update_row(t, &t->enc, t->sae->w_enc, latent, is_active ? enc : NULL, 0, room);
+    update_row(t, &t->dec, t->sae->w_dec, latent, is_active ? dec : NULL, 1, room);
     if (architecture->has_unit_rows) {
       update_unit_norm(t->sae->w_dec + latent * width, width);
     }

@@ -50,6 +50,7 @@ typedef struct Outcome {
   float largest, sums_of_halves[MOST];
   uint8_t bytes[2][MOST];
   LanesBytes sizes[2];
+  uint16_t half[MOST];
 } Outcome;
 
 /* Tiles of both kinds of scores, with and without bias and limits of columns. */
@@ -106,6 +107,7 @@ static void compute(const Data *data, int64_t width, Outcome *out) {
   set->moments(out->moment_sums, out->moment_squares, data->b, width);
   set->moments(out->moment_sums, out->moment_squares, data->e, width);
   set->from_bf16(data->bits, width, out->wide);
+  set->to_bf16_at_random(data->a, width, 12345U, out->half);
   memcpy(out->weight, data->a, bytes);
   memcpy(out->first, data->c, bytes);
   memcpy(out->second, data->d, bytes);
@@ -128,6 +130,25 @@ static void test_sets_agree(void) {
         CU_ASSERT_EQUAL(memcmp(&plain, &other, sizeof(plain)), 0);
       }
     }
+  }
+}
+
+/* Rounded up as often as it takes to keep the mean, and never further than to a neighbour. */
+static void test_rounding_at_random_keeps_the_mean(void) {
+  enum { TRIES = 20000 };
+  const float values[] = {1.0F, 1.001F, -3.14159F, 1e-20F, 0.00389F};
+  for (int v = 0; v < 5; v++) {
+    double sum = 0.0, worst = 0.0;
+    for (uint32_t key = 0; key < TRIES; key++) {
+      uint16_t half;
+      float wide;
+      lanes()->to_bf16_at_random(&values[v], 1, key * 2654435761U, &half);
+      lanes()->from_bf16(&half, 1, &wide);
+      sum += (double)wide;
+      worst = fmax(worst, fabs((double)wide / (double)values[v] - 1.0));
+    }
+    CU_ASSERT(worst < 0x1p-7);
+    CU_ASSERT(fabs(sum / TRIES / (double)values[v] - 1.0) < 1e-4);
   }
 }
 
@@ -168,6 +189,7 @@ static void test_adam_clears_tiny_moments(void) {
 }
 
 static const CheckFact FACTS[] = {
+    {"rounding at random keeps the mean", test_rounding_at_random_keeps_the_mean},
     {"all kernel sets give the plain set's bits", test_sets_agree},
     {"a dot product is 64 lanes summed by halves", test_dot_is_64_lanes_summed_by_halves},
     {"an unknown kernel set is refused", test_unknown_set_is_refused},

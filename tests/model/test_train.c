@@ -14,6 +14,7 @@
 
 static Team g_team;
 static int g_replicas = 1;
+static bool g_half_moments;
 static const Architecture *g_architecture = &ARCHITECTURE_TOPK;
 
 static Team alone(void) {
@@ -33,6 +34,7 @@ static TrainSpec small_spec(int64_t latents) {
                      .sparsity = 0.1,
                      .sparsity_warmup = 0.5,
                      .bandwidth = 0.5,
+                     .has_half_moments = g_half_moments,
                      .batch = BATCH,
                      .steps = STEPS,
                      .seed = 5,
@@ -83,6 +85,10 @@ static Train *start_small(Team *team, int64_t latents) {
   return train;
 }
 
+static int64_t bytes_of(TrainPartType type) {
+  return type == TRAIN_INTEGER ? 8 : (type == TRAIN_BF16 ? 2 : 4);
+}
+
 static int64_t part_items(const TrainPart *part, int64_t width) {
   return part->is_whole || part->has_width ? width : 1;
 }
@@ -95,7 +101,7 @@ static bool is_same_state(Train *train, Train *whole) {
   const int parts = train_parts(train, mine);
   train_parts(whole, all);
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
     same = same &&
@@ -179,7 +185,7 @@ static void gather_state(Train *train, Team *team, Train *whole) {
         shard_of(train->spec.latents, shard_latent_block(train->spec.latents), r, team->size));
   }
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
     if (mine[p].is_whole) {
       memcpy(all[p].data, mine[p].data, (size_t)row);
     } else {
@@ -195,7 +201,7 @@ static void spread_state(Train *whole, Train *train) {
   train_parts(whole, all);
   train->cutoff = whole->cutoff;
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * (mine[p].is_integer ? 8 : 4);
+    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
     memcpy(mine[p].data, (const char *)all[p].data + first * row, (size_t)(rows * row));
@@ -246,6 +252,13 @@ static void check_resumed(void) {
 
 static void test_resumed_on_fewer_ranks(void) {
   for_each_architecture(check_resumed);
+}
+
+static void test_moments_in_bf16(void) {
+  g_half_moments = true;
+  check_invariance(160, 2);
+  check_resumed();
+  g_half_moments = false;
 }
 
 static void test_names_start_differently(void) {
@@ -312,6 +325,7 @@ static const CheckFact FACTS[] = {
     {"the same bits on any grid of replicas", test_same_bits_on_any_grid},
     {"fewer blocks of latents than ranks", test_fewer_blocks_than_ranks},
     {"resumed on fewer ranks it ends with the same bits", test_resumed_on_fewer_ranks},
+    {"moments in bfloat16: the same bits, resumed too", test_moments_in_bf16},
     {"dictionaries of other names start elsewhere", test_names_start_differently},
     {"a request of one rank reaches all with the step", test_requests_reach_all},
     {"a number that is not finite is an error on all ranks", test_nan_is_an_error_on_all},

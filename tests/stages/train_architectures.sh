@@ -81,7 +81,7 @@ try() { # NAME ENCODED LEAST MOST ARGUMENTS...: least and most L0
   esac
   check "$name: killed and resumed" resumed "${settings[@]}"
 }
-try batchtopk jumprelu 2 4 train.k=3
+try batchtopk jumprelu 2 4 train.k=3 train.moments=bf16
 try matryoshka jumprelu 2 4 train.k=3 train.prefixes=3
 try relu relu 1 40 train.sparsity=1
 try jumprelu jumprelu 1 40 train.sparsity=0.1
