@@ -16,6 +16,8 @@ static const char HELP[] =
     "  cleave run [flags] run.yaml [key.path=value ...]     all stages that are not up to date\n"
     "  cleave status [flags] run.yaml [key.path=value ...]  what is there, what is missing or "
     "stale\n"
+    "  cleave plan [flags] run.yaml [key.path=value ...]    memory, disk and operations of "
+    "training\n"
     "\n"
     "flags:\n"
     "  -n RANKS       ranks to run with (default: the cores of this machine)\n"
@@ -29,7 +31,7 @@ static const char HELP[] =
     "  those that have nothing to do in a run say so.\n";
 
 typedef struct Call {
-  bool is_status, is_help;
+  bool is_status, is_plan, is_help;
   int ranks;
   int from, to;
   char **arguments; /* passed on to the stages */
@@ -84,8 +86,9 @@ static Status parse(int argc, char **argv, Call *call) {
     return OK;
   }
   call->is_status = strcmp(argv[1], "status") == 0;
-  if (!call->is_status && strcmp(argv[1], "run") != 0) {
-    return RAISE(ERR_USAGE, "%s: expected run or status; see cleave --help", argv[1]);
+  call->is_plan = strcmp(argv[1], "plan") == 0;
+  if (!call->is_status && !call->is_plan && strcmp(argv[1], "run") != 0) {
+    return RAISE(ERR_USAGE, "%s: expected run, status or plan; see cleave --help", argv[1]);
   }
   TRY(MEMORY_NEW(&call->arguments, argc + 1, "the arguments"));
   for (int at = 2; at < argc; ++at) {
@@ -151,6 +154,31 @@ static Status show_states(const Call *call, int *code) {
   return status;
 }
 
+/* One process is enough to say what many would take. */
+static Status show_plan(const Call *call, int *code) {
+  char ranks[16];
+  char **arguments = NULL;
+  double seconds = 0;
+  snprintf(ranks, sizeof(ranks), "%d", call->ranks);
+  TRY(MEMORY_NEW(&arguments, call->count + 2, "the arguments"));
+  arguments[0] = "--plan";
+  arguments[1] = ranks;
+  for (int i = 0; i < call->count; ++i) {
+    arguments[i + 2] = call->arguments[i];
+  }
+  const JobsCall job = {"train", 1, arguments, call->count + 2};
+  const Status status = jobs_run(&job, code, &seconds);
+  MEMORY_FREE(arguments);
+  return status;
+}
+
+static Status carry_out(const Call *call, int *code) {
+  if (call->is_plan) {
+    return show_plan(call, code);
+  }
+  return call->is_status ? show_states(call, code) : run_stages(call, code);
+}
+
 int main(int argc, char **argv) {
   Call call;
   int code = 0;
@@ -158,7 +186,7 @@ int main(int argc, char **argv) {
   if (status == OK && call.is_help) {
     fputs(HELP, stdout);
   } else if (status == OK) {
-    status = call.is_status ? show_states(&call, &code) : run_stages(&call, &code);
+    status = carry_out(&call, &code);
   }
   if (status != OK) {
     fprintf(stderr, "cleave: %s: %s\n", status_sentence(status), status_why());

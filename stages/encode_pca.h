@@ -11,7 +11,7 @@
 /** A yardstick for explained variance: what as many directions explain as a dictionary has active
  *  features a row. The directions are the principal components of the held-out rows themselves, so no
  *  other ones explain more of them. Shown, decides nothing: ScaLAPACK's last digits depend on the number
- *  of ranks. Memory: three matrices of width x width a rank. */
+ *  of ranks. Memory: some matrices of width x width a rank. */
 typedef struct EncodePca {
   int64_t width;
   double

@@ -137,10 +137,17 @@ static const ConfigRow TRAIN_ROWS[] = {
      "... or for this share of the run, whichever is smaller.", true},
     {"window", CONFIG_INTEGER, FIELD(TrainSettings, window), "65536", 1, 1e9, "rows",
      "Rows shuffled together in memory (drawn from random places of the corpus).", true},
+    {"revival", CONFIG_REAL, FIELD(TrainSettings, revival), "3e-6", 0, 1e6, "",
+     "jumprelu: weight of the loss that draws dead latents up to their thresholds.", true},
     {"replicas", CONFIG_INTEGER, FIELD(TrainSettings, replicas), "1", 1, 65536, "groups",
      "Groups of ranks: each holds a whole dictionary, in parts, and selects in its part of a "
      "batch.",
      false},
+    {"together", CONFIG_FLAG, FIELD(TrainSettings, together), "false", 0, 0, "",
+     "Train dictionaries of one seed in one pass on the same batches: the rows are read once, and "
+     "all are "
+     "in memory.",
+     true},
     {"checkpoint", CONFIG_REAL, FIELD(TrainSettings, checkpoint), "10", 0, 1e6, "minutes",
      "Time between checkpoints; 0: only on SIGTERM and SIGUSR1.", false},
     {"checkpoint_steps", CONFIG_INTEGER, FIELD(TrainSettings, checkpoint_steps), "0", 0, 1e12,
@@ -393,18 +400,6 @@ static Status check_origins(const Settings *settings, const Config *config) {
   return OK;
 }
 
-static Status check_k(const Settings *settings, const Config *config) {
-  char place[256];
-  for (int64_t i = 0; i < settings->count; ++i) {
-    if (settings_is_trained(settings, i) && settings->train.k > settings->dictionaries[i].latents) {
-      return RAISE(ERR_CONFIG, "%s: k = %lld is more than the %lld latents of '%s'",
-                   config_place(config, "train", 0, "k", place), (long long)settings->train.k,
-                   (long long)settings->dictionaries[i].latents, settings->dictionaries[i].name);
-    }
-  }
-  return OK;
-}
-
 Status settings_fill(Settings *settings, const Config *config) {
   ConfigSection sections[ALL_COUNT];
   for (int s = 0; s < ALL_COUNT; ++s) {
@@ -418,8 +413,7 @@ Status settings_fill(Settings *settings, const Config *config) {
   }
   TRY(fill_dictionaries(settings, config));
   TRY(check_dictionaries(settings, config));
-  TRY(check_origins(settings, config));
-  return check_k(settings, config);
+  return check_origins(settings, config);
 }
 
 void settings_clear(Settings *settings) {

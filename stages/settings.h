@@ -55,6 +55,7 @@ typedef struct TrainSettings {
   double sparsity_warmup;   /* share of the steps, below 0: the architecture's own */
   int64_t sparsity_loss;    /* 0 tanh, 1 step */
   double bandwidth;         /* of the kernel around thresholds */
+  double revival;           /* weight of the loss for dead latents with thresholds */
   int64_t replicas;         /* groups of ranks, each with a whole dictionary */
   int64_t batch;            /* rows a step */
   double passes;            /* over the training rows */
@@ -67,6 +68,7 @@ typedef struct TrainSettings {
   int64_t dead_rows;        /* dead: not fired for so many rows ... */
   double dead_share;        /* ... or for this share of the run, the smaller */
   int64_t window;           /* rows shuffled together */
+  bool together;            /* dictionaries of one seed on the same batches */
   double checkpoint;        /* minutes between checkpoints, 0: only on signals */
   int64_t checkpoint_steps; /* steps between checkpoints, 0: by time alone */
 } TrainSettings;
@@ -132,7 +134,7 @@ extern const ConfigSection SETTINGS_RUN, SETTINGS_HARVEST, SETTINGS_IMPORT, SETT
     SETTINGS_REPORT;
 
 /** Fill and check everything (also across sections: levels strictly increase, names are unique and
- * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, k below latents, rows from one
+ * fit [A-Za-z0-9._-]+, control_of names a level of the same latents, rows from one
  * place, no keys of training for an import or the other way round). ranks local */
 Status settings_fill(Settings *settings, const Config *config) MUST_USE;
 void settings_clear(Settings *settings);

@@ -327,6 +327,19 @@ static void check_balance(Stage *stage) {
   }
 }
 
+/* Products in float32 have other bits on another core: then a result would depend on which rank made it. */
+static Status check_core(Team *team) {
+  char core[64] = "";
+  snprintf(core, sizeof(core), "%s", dense_core());
+  team_broadcast(team, core, (int64_t)sizeof(core), 0);
+  return team_agree(team, strncmp(core, dense_core(), sizeof(core) - 1) == 0
+                              ? OK
+                              : RAISE(ERR_UNSUPPORTED,
+                                      "OpenBLAS computes for %s here and for %s on rank 0: set "
+                                      "OPENBLAS_CORETYPE alike on all machines",
+                                      dense_core(), core));
+}
+
 int stage_main(int argc, char **argv, const StageSpec *spec) {
   Stage stage = {.spec = spec, .started = clock_seconds()};
   dense_open();
@@ -344,7 +357,8 @@ int stage_main(int argc, char **argv, const StageSpec *spec) {
   } else if (arguments.help) {
     status = stage.team.rank == 0 ? print_help(spec) : OK;
   } else {
-    status = work(&stage, argc, argv);
+    status = check_core(&stage.team);
+    status = status == OK ? work(&stage, argc, argv) : status;
   }
   config_destroy(&stage.config);
   settings_clear(&stage.settings);

@@ -50,15 +50,15 @@ static int64_t last_before(const TrainCheckpoint *checkpoint, int64_t before) {
   return last;
 }
 
-/* Remove the checkpoints before a step, and parts. */
-static void remove_before(const TrainCheckpoint *checkpoint, int64_t before) {
+/* Remove the checkpoints outside of [first, last], and parts. */
+static void keep_between(const TrainCheckpoint *checkpoint, int64_t first, int64_t last) {
   DIR *folder = opendir(checkpoint->folder);
   for (struct dirent *entry = folder == NULL ? NULL : readdir(folder); entry != NULL;
        entry = readdir(folder)) {
     bool is_part = false;
     const int64_t step = step_of(entry->d_name, &is_part);
     char *path = NULL;
-    if (step >= 0 && (is_part || step < before) &&
+    if (step >= 0 && (is_part || step < first || step > last) &&
         text_join_path(&path, checkpoint->folder, entry->d_name) == OK) {
       unlink(path);
     }
@@ -70,9 +70,18 @@ static void remove_before(const TrainCheckpoint *checkpoint, int64_t before) {
 }
 
 void train_checkpoint_remove(const TrainCheckpoint *checkpoint) {
-  remove_before(checkpoint, INT64_MAX);
+  keep_between(checkpoint, INT64_MAX, INT64_MAX);
   rmdir(checkpoint->folder);
 }
+
+/* Numbers stand in a dataset, so that they have a checksum too. */
+enum { NUMBER_STEP, NUMBER_LOG, NUMBER_CUTOFF, NUMBERS };
+static const ArchiveDataset NUMBERS_SET = {.name = "/numbers",
+                                           .type = ARCHIVE_F64,
+                                           .dims = 1,
+                                           .shape = {NUMBERS},
+                                           .meaning = "steps done, bytes of the log, cutoff",
+                                           .unit = "1"};
 
 static ArchiveDataset dataset_of(const Train *train, const TrainPart *part, char *name) {
   static const ArchiveType TYPES[] = {
@@ -88,7 +97,7 @@ static ArchiveDataset dataset_of(const Train *train, const TrainPart *part, char
   return dataset;
 }
 
-static Status write_parts(Archive *archive, Team *team, Train *train) {
+static Status write_parts(Archive *archive, Team *team, Train *train, const double *numbers) {
   TrainPart parts[TRAIN_PARTS];
   char name[64];
   const int count = train_parts(train, parts);
@@ -96,7 +105,9 @@ static Status write_parts(Archive *archive, Team *team, Train *train) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     TRY(archive_add(archive, &dataset));
   }
+  TRY(archive_add(archive, &NUMBERS_SET));
   TRY(archive_begin(archive));
+  TRY(archive_write(archive, NUMBERS_SET.name, 0, team->rank == 0 ? NUMBERS : 0, numbers));
   for (int p = 0; p < count; p++) {
     const ArchiveDataset dataset = dataset_of(train, &parts[p], name);
     const int64_t whole = team->rank == 0 ? train->spec.width : 0;
@@ -112,10 +123,8 @@ static Status write_file(const TrainCheckpoint *checkpoint, Archive *archive, Te
   team_broadcast(team, &log_bytes, (int64_t)sizeof(log_bytes), 0);
   TRY(archive_set_text(archive, "/", "stamp", checkpoint->stamp));
   TRY(archive_set_text(archive, "/", "name", train->spec.name));
-  TRY(archive_set_integer(archive, "/", "step", train->step));
-  TRY(archive_set_integer(archive, "/", "log_bytes", log_bytes));
-  TRY(archive_set_real(archive, "/", "cutoff", train->cutoff));
-  return write_parts(archive, team, train);
+  const double numbers[NUMBERS] = {(double)train->step, (double)log_bytes, train->cutoff};
+  return write_parts(archive, team, train, numbers);
 }
 
 Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Train *train,
@@ -139,7 +148,7 @@ Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Trai
     for (int i = 1; i < KEPT; i++) {
       oldest = last_before(checkpoint, oldest);
     }
-    remove_before(checkpoint, oldest);
+    keep_between(checkpoint, oldest, INT64_MAX);
   }
   return status;
 }
@@ -159,42 +168,49 @@ static Status read_part(Archive *archive, Team *team, Train *train, const TrainP
   return archive_check(archive, dataset.name, first, given, part->data, intact);
 }
 
-static Status read_parts(Archive *archive, Team *team, Train *train, bool *intact) {
+/* What looking at a checkpoint has shown. */
+typedef struct Found {
+  bool is_stale, is_intact;
+  double numbers[NUMBERS];
+} Found;
+
+static Status read_numbers(Archive *archive, Team *team, Found *found) {
+  int64_t count;
+  TRY(archive_shape(archive, NUMBERS_SET.name, ARCHIVE_F64, 1, &count));
+  TRY(archive_read(archive, NUMBERS_SET.name, 0, NUMBERS, found->numbers));
+  return archive_check(archive, NUMBERS_SET.name, 0, team->rank == 0 ? NUMBERS : 0, found->numbers,
+                       &found->is_intact);
+}
+
+static Status read_all(Archive *archive, Team *team, Train *train, Found *found) {
   TrainPart parts[TRAIN_PARTS];
   const int count = train_parts(train, parts);
-  *intact = true;
-  for (int p = 0; p < count && *intact; p++) {
-    TRY(read_part(archive, team, train, &parts[p], intact));
-    if (!*intact) {
-      log_info("%s: %s is damaged (its checksum is another)", archive_path(archive), parts[p].name);
-    }
+  const char *last = "numbers";
+  TRY(read_numbers(archive, team, found));
+  for (int p = 0; p < count && found->is_intact; p++) {
+    last = parts[p].name;
+    TRY(read_part(archive, team, train, &parts[p], &found->is_intact));
+  }
+  if (!found->is_intact) {
+    log_info("%s: %s is damaged (its checksum is another)", archive_path(archive), last);
   }
   return OK;
 }
 
-/* What looking at a checkpoint has shown. */
-typedef struct Found {
-  bool is_stale, is_intact;
-  int64_t log_bytes;
-} Found;
-
 static Status load_file(const TrainCheckpoint *checkpoint, Archive *archive, Team *team,
                         Train *train, Found *found) {
   char *stamp = NULL;
-  int64_t step;
   TRY(archive_get_text(archive, "/", "stamp", &stamp));
   found->is_stale = strcmp(stamp, checkpoint->stamp) != 0;
   MEMORY_FREE(stamp);
   if (found->is_stale) {
     return OK;
   }
-  TRY(archive_get_integer(archive, "/", "step", &step));
-  TRY(archive_get_integer(archive, "/", "log_bytes", &found->log_bytes));
-  TRY(archive_get_real(archive, "/", "cutoff", &train->cutoff));
-  TRY(read_parts(archive, team, train, &found->is_intact));
+  TRY(read_all(archive, team, train, found));
   if (found->is_intact) {
-    train_resume(train, step);
-    log_info("%s goes on from step %lld", train->spec.name, (long long)step);
+    train->cutoff = found->numbers[NUMBER_CUTOFF];
+    train_resume(train, (int64_t)found->numbers[NUMBER_STEP]);
+    log_info("%s goes on from step %lld", train->spec.name, (long long)train->step);
   }
   return OK;
 }
@@ -220,9 +236,21 @@ static Status raise_damaged(const TrainCheckpoint *checkpoint, Team *team) {
                   checkpoint->folder));
 }
 
+/* Is it a file that was closed whole? Then what is in it has checksums. */
+static bool is_whole(Team *team, const char *path) {
+  const bool whole = team->rank == 0 && archive_is_whole(path, SCHEMA_CHECKPOINT);
+  if (team->rank == 0 && !whole) {
+    log_info("%s is damaged or cut short", path);
+  }
+  return team_any(team, whole);
+}
+
 static Status load(const TrainCheckpoint *checkpoint, Team *team, Train *train, const char *path,
                    bool force, Found *found) {
   Archive *archive = NULL;
+  if (!is_whole(team, path)) {
+    return OK;
+  }
   TRY(archive_open(team, path, SCHEMA_CHECKPOINT, "cleave-train", &archive));
   const Status status = load_file(checkpoint, archive, team, train, found);
   archive_close(&archive);
@@ -230,29 +258,42 @@ static Status load(const TrainCheckpoint *checkpoint, Team *team, Train *train, 
   return found->is_stale ? settle_stale(checkpoint, team, path, force) : OK;
 }
 
-/* The last one, or the one before it where that is damaged. */
+/* Load the last one below `step`, which becomes its number; -1: there is none. */
+static Status load_before(const TrainCheckpoint *checkpoint, Team *team, Train *train, bool force,
+                          int64_t *step, Found *found) {
+  char *path = NULL;
+  *step = team->rank == 0 ? last_before(checkpoint, *step) : -1;
+  team_broadcast(team, step, (int64_t)sizeof(*step), 0);
+  if (*step < 0) {
+    return OK;
+  }
+  TRY_OWN(team, &path, path_of(checkpoint, *step, &path));
+  const Status status = load(checkpoint, team, train, path, force, found);
+  MEMORY_FREE(path);
+  return status;
+}
+
+/* The last one, or the one before it where that is damaged; the damaged one is then of no use. */
 Status train_checkpoint_load(const TrainCheckpoint *checkpoint, Team *team, Train *train,
                              bool force, bool *found, int64_t *log_bytes) {
   int64_t step = INT64_MAX;
+  Found one = {0};
   *found = false;
   *log_bytes = 0;
-  for (int tried = 0; !*found; tried++) {
-    Found one = {0};
-    char *path = NULL;
-    step = team->rank == 0 ? last_before(checkpoint, step) : -1;
-    team_broadcast(team, &step, (int64_t)sizeof(step), 0);
-    if (step < 0) {
-      return tried == 0 ? OK : raise_damaged(checkpoint, team);
+  TRY(load_before(checkpoint, team, train, force, &step, &one));
+  const bool is_damaged = step >= 0 && !one.is_stale && !one.is_intact;
+  while (step >= 0 && !one.is_stale && !one.is_intact) {
+    TRY(load_before(checkpoint, team, train, force, &step, &one));
+  }
+  if (is_damaged && step < 0) {
+    return raise_damaged(checkpoint, team);
+  }
+  if (one.is_intact) {
+    *found = true;
+    *log_bytes = (int64_t)one.numbers[NUMBER_LOG];
+    if (is_damaged && team->rank == 0) {
+      keep_between(checkpoint, 0, step);
     }
-    TRY_OWN(team, &path, path_of(checkpoint, step, &path));
-    const Status status = load(checkpoint, team, train, path, force, &one);
-    MEMORY_FREE(path);
-    TRY(status);
-    if (one.is_stale) {
-      return OK;
-    }
-    *found = one.is_intact;
-    *log_bytes = one.log_bytes;
   }
   return OK;
 }

@@ -158,17 +158,37 @@ static int64_t find_run(const TrainRows *rows, int64_t row) {
   return low;
 }
 
+/* A piece of training rows that lie together in the file. */
+typedef struct Piece {
+  int64_t at, rows; /* in the file */
+} Piece;
+
+/* The piece of run `run` from training row `first` on, at most `most` rows. */
+static Piece piece_of(const TrainRows *rows, int64_t run, int64_t first, int64_t most) {
+  const int64_t before = run == 0 ? 0 : rows->run_past[run - 1];
+  const int64_t left = rows->run_past[run] - first;
+  return (Piece){rows->run_row[run] + (first - before), left < most ? left : most};
+}
+
+void train_rows_ahead(void *context, int64_t first, int64_t count) {
+  const TrainRows *rows = context;
+  int64_t done = 0;
+  for (int64_t run = find_run(rows, first); done < count; run++) {
+    const Piece piece = piece_of(rows, run, first + done, count - done);
+    archive_ahead(rows->file, "/activation", piece.at, piece.rows);
+    done += piece.rows;
+  }
+}
+
 Status train_rows_read(void *context, int64_t first, int64_t count, void *out) {
   const TrainRows *rows = context;
   const int64_t row_bytes = rows->width * (rows->is_bf16 ? 2 : 4);
   unsigned char *to = out;
-  for (int64_t run = find_run(rows, first), done = 0; done < count; run++) {
-    const int64_t before = run == 0 ? 0 : rows->run_past[run - 1];
-    const int64_t left = rows->run_past[run] - (first + done);
-    const int64_t piece = left < count - done ? left : count - done;
-    const int64_t at = rows->run_row[run] + (first + done - before);
-    TRY(archive_read_here(rows->file, "/activation", at, piece, to + done * row_bytes));
-    done += piece;
+  int64_t done = 0;
+  for (int64_t run = find_run(rows, first); done < count; run++) {
+    const Piece piece = piece_of(rows, run, first + done, count - done);
+    TRY(archive_read_here(rows->file, "/activation", piece.at, piece.rows, to + done * row_bytes));
+    done += piece.rows;
   }
   return OK;
 }

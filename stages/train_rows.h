@@ -33,9 +33,10 @@ Status train_rows_find(TrainRows *rows, Team *team) MUST_USE;
 /** ranks   collective; what was never opened is fine */
 void train_rows_close(TrainRows *rows);
 
-/** A BatchesRead: training rows [first, first + count) as stored.
+/** A BatchesAhead, and a BatchesRead: training rows [first, first + count) as stored.
  *  ranks   local
  *  context in      TrainRows */
+void train_rows_ahead(void *context, int64_t first, int64_t count);
 Status train_rows_read(void *context, int64_t first, int64_t count, void *out) MUST_USE;
 
 #endif

@@ -6,7 +6,7 @@
 #include "train.h"
 
 /** Where the time went, of the steps that this run of the program made: said in the log, and as numbers
- *  in training/NAME-times.csv (part, seconds, share). Rank 0's own; the candidates are those of all
+ *  in training/times/NAME.csv (part, seconds, share). Rank 0's own; the candidates are those of all
  *  ranks.
  *  exchanged in    exchange_seconds() before the first step
  *  steps     in    that were made

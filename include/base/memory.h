@@ -1,6 +1,7 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,11 @@ void memory_release(void *block);
 /** A copy of a string, owned by the caller.
  *  ranks   local */
 Status memory_copy_text(char **out, const char *text) MUST_USE;
+
+/** From now on (until false) blocks of a megabyte or more are address space alone, counted like others:
+ *  for plans of what may not fit. They can be touched as long as there is memory for what is.
+ *  ranks   local */
+void memory_plan(bool is_planning);
 
 /** Blocks and bytes in use, and the most bytes that ever were in use, on this rank.
  *  ranks   local */

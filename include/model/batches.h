@@ -7,7 +7,7 @@
 #include "status.h"
 #include "team.h"
 
-/** The order of training data: a function of (seed, dictionary name, epoch, step) alone, so the data
+/** The order of training data: a function of (seed, name, epoch, step) alone, so the data
  *  cursor is the step. The training rows are cut into chunks of 256. In every epoch the full chunks
  *  are permuted (one that is not full stays last), `window` rows of that order (whole chunks) are
  *  shuffled together, and batches are cut from the shuffled sequence; a batch may span two windows.
@@ -18,16 +18,20 @@
  *  ranks   local */
 typedef Status (*BatchesRead)(void *context, int64_t first, int64_t rows, void *out);
 
+/** The same rows will be read soon: may begin to fetch them.
+ *  ranks   local */
+typedef void (*BatchesAhead)(void *context, int64_t first, int64_t rows);
+
 typedef struct BatchesSpec {
   int64_t rows, width; /* of the training data */
   int64_t batch;       /* rows a step, <= rows */
   int64_t window;      /* rows shuffled together; taken up to whole chunks */
-  double passes;       /* over the rows; the steps are rounded down, at least 1 */
   double scale;        /* float32 factor of every value */
   bool is_bf16;        /* else float32 */
   int64_t seed;
-  const char *name; /* of the dictionary; borrowed */
+  const char *name; /* of the dictionary, or "" for an order that several share; borrowed */
   BatchesRead read;
+  BatchesAhead ahead; /* NULL: none */
   void *context;
 } BatchesSpec;
 
@@ -39,15 +43,16 @@ typedef struct Batches Batches;
 Status batches_create(Batches **out, const Team *team, const BatchesSpec *spec) MUST_USE;
 void batches_destroy(Batches **batches);
 
-/** Steps of the whole run.
+/** Steps of so many passes over the rows, rounded down, at least 1.
  *  ranks   local */
-int64_t batches_steps(const Batches *batches);
+int64_t batches_steps(const Batches *batches, double passes);
 
 /** The training row (index) that stands at place `place` of the batch of `step`.
  *  ranks   local */
 int64_t batches_row(const Batches *batches, int64_t step, int64_t place);
 
-/** The batch of a step, scaled, on all ranks. Each rank reads its part of a window.
+/** The batch of a step, scaled, on all ranks. Each rank reads its part of a window, and asks for its part
+ *  of the next.
  *  ranks   collective
  *  out     out     [batch, width]
  *  fails   what `read` fails with */

@@ -37,7 +37,7 @@ void hits_sort(Hits *hits);
 /** What each group of a mesh found in its rows becomes what all found, in the order of rows.
  *  ranks   collective over the lane (mesh.h); the groups' rows follow each other
  *  lane    in      its ranks are the groups
- *  hits    in/out  of this group's rows, numbered from 0; then of `rows` rows
+ *  hits    in/out  of this group's rows, numbered from 0; then of `rows` rows, for which it has room
  *  first   in      the group's first row
  *  fails   ERR_MEMORY */
 Status hits_gather(Hits *hits, Team *lane, int64_t first, int64_t rows) MUST_USE;

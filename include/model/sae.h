@@ -23,10 +23,10 @@ typedef struct Sae {
   int64_t latents, width; /* of the whole dictionary */
   Shard own;              /* latents of this rank; may be empty */
   float *w_enc;           /* [own, width] */
-  float *w_dec;           /* [own, width], unit rows (or zero) */
-  float *b_enc;           /* [own] */
-  float *b_dec;           /* [width], the same on all ranks */
-  double *norm;           /* [own] norms of the encoder rows, rounded up: sae_measure() */
+  float *w_dec; /* [own, width], unit rows (or zero), but while some architectures train */
+  float *b_enc; /* [own] */
+  float *b_dec; /* [width], the same on all ranks */
+  double *norm; /* [own] norms of the encoder rows, rounded up: sae_measure() */
   bool subtract_b_dec;
   float *threshold;     /* [own]; NULL: topk */
   float *gain, *offset; /* [own] both, or NULL both */

@@ -36,6 +36,7 @@ typedef struct TrainSpec {
   double sparsity;        /* weight of the sparsity loss */
   double sparsity_warmup; /* share of the steps over which it rises from 0 */
   bool counts_active;     /* that loss counts what fires; else it grows with the activation */
+  double revival;         /* weight of the loss that draws dead latents to their thresholds */
   bool has_half_moments;  /* moments of rows in bfloat16: a third less memory */
   double bandwidth;       /* of the kernel around thresholds */
 } TrainSpec;

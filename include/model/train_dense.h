@@ -5,9 +5,10 @@
 
 /** The engine of architectures in which every latent that passes a threshold of its own fires: at the
  *  start that is half of them. Scores are formed twice, a block of shard_latent_block() latents at a
- *  time, by the BLAS: six products of rows x latents x width a step, and memory for rows x one block a
- *  thread. Blocks and their shapes are fixed by the configuration, and they meet in fixed point: the
- *  same bits at any number of ranks and threads, on one kind of processor. */
+ *  time, by the BLAS: six products of rows x latents x width a step, and memory for rows x (two blocks
+ *  and three widths) a thread, and for the gradients of all rows. Blocks and their shapes are fixed by
+ *  the configuration, and they meet in fixed point: the same bits at any number of ranks and threads,
+ *  on one kind of processor. */
 
 /** One latent, as its rule sees it. */
 typedef struct DenseLatent {
@@ -16,6 +17,7 @@ typedef struct DenseLatent {
   double share;     /* 1 / rows of the batch */
   double sparsity;  /* weight of the sparsity loss, now */
   double bandwidth; /* of the kernel around the threshold */
+  double revival;   /* weight of the loss for the dead */
   bool is_step, is_dead;
 } DenseLatent;
 

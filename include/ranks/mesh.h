@@ -18,6 +18,7 @@ typedef struct Mesh {
 /** ranks   collective
  *  needs   replicas >= 1 divides the team's size */
 void mesh_open(Mesh *mesh, Team *all, int replicas);
+/** ranks   collective; what was never opened is fine */
 void mesh_close(Mesh *mesh);
 
 /** The rows of a batch that this rank's group works on.

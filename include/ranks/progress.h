@@ -14,6 +14,7 @@ typedef struct Progress {
   const char *what; /* "harvest" */
   const char *unit; /* "tokens" */
   int64_t total;
+  int64_t first;         /* units that were done before: set it after progress_open */
   double started, shown; /* clock_seconds() */
   char note[64];         /* shown behind, e.g. "loss 83.1" */
   bool is_terminal;

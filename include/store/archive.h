@@ -87,6 +87,10 @@ void archive_abandon(Archive **archive);
  *  ranks   local */
 void archive_name_core(const char *core);
 
+/** Is there a file of that schema that was closed whole?
+ *  ranks   local */
+bool archive_is_whole(const char *path, const char *schema);
+
 /** Open for reading.
  *  schema  in      must equal the file's ("activations 1")
  *  maker   in      the stage to run when it is missing or outdated: "cleave-harvest"
@@ -118,6 +122,10 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
  *  fails   ERR_FORMAT: the file holds no checksum of the dataset */
 Status archive_check(Archive *archive, const char *name, int64_t first, int64_t rows,
                      const void *data, bool *intact) MUST_USE;
+/** These rows will be read soon: asks the system to fetch them meanwhile, where it can; out of range or
+ *  unknown is fine.
+ *  ranks   local */
+void archive_ahead(Archive *archive, const char *name, int64_t first, int64_t rows);
 /** Is there a dataset (or, in read mode, a group) of that name?
  *  ranks   local */
 bool archive_has(Archive *archive, const char *name);

@@ -9,7 +9,7 @@ enum { ALIGNMENT = 64, HUGE_PAGE = 1 << 21 };
 
 /* Stands in the 64 bytes before each block. */
 typedef struct Header {
-  void *raw; /* what the C library gave */
+  void *raw; /* what the C library gave; NULL: mapped, from the page before the block on */
   size_t bytes;
   uint64_t mark; /* MARK_LIVE: tells a foreign pointer and a second release */
 } Header;
@@ -47,8 +47,27 @@ static void count_block(int64_t bytes) {
   }
 }
 
+static bool g_is_planning;
+
+void memory_plan(bool is_planning) {
+  g_is_planning = is_planning;
+}
+
+enum { PAGE = 4096 };
+
+/* Beyond what the system has, too: pages that nobody touches are never had. The header's is. */
+static char *map_block(size_t bytes) {
+  char *const start = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return start == MAP_FAILED ? NULL : start + PAGE;
+}
+
 /* Where a zeroed block begins that has room for its header; *raw is what free() is to get. */
 static char *take_raw(size_t bytes, void **raw) {
+  if (bytes >= LARGE && g_is_planning) {
+    *raw = NULL;
+    return map_block(bytes);
+  }
   if (bytes >= LARGE) {
     *raw = calloc(1, bytes + (size_t)2 * ALIGNMENT);
     const size_t gap = ALIGNMENT - (uintptr_t)*raw % ALIGNMENT;
@@ -111,6 +130,10 @@ void memory_release(void *block) {
   header->mark = 0;
   atomic_fetch_sub(&g_blocks, 1);
   atomic_fetch_sub(&g_bytes, (int64_t)header->bytes);
+  if (header->raw == NULL) {
+    munmap((char *)block - PAGE, header->bytes + PAGE);
+    return;
+  }
   free(header->raw);
 }
 

@@ -1,7 +1,7 @@
 /* JumpReLU: a latent fires above a threshold t_i of its own, which is learned through its logarithm.
  *    a     s where s > t, else 0
  *    loss  mean_b |x_b - x^_b|^2 + sparsity * mean_b sum_i S_bi
- *          + 3e-6 * mean_b sum over dead i of max(t_i - s_bi, 0) |w_dec_i|
+ *          + revival * mean_b sum over dead i of max(t_i - s_bi, 0) |w_dec_i|
  *    S     tanh: that of 4 a_bi |w_dec_i|  (Anthropic, January 2025)
  *          step: 1 where s > t           (Rajamanoharan et al. 2024)
  *  The derivative by t of what jumps there is that of the loss smoothed by a box of width `bandwidth`:
@@ -11,7 +11,7 @@
 #include "exponential.h"
 #include "train_dense.h"
 
-static const double TANH_SCALE = 4.0, DEAD_WEIGHT = 3e-6;
+static const double TANH_SCALE = 4.0;
 
 static float fire(const DenseLatent *latent, float score) {
   return (double)score > latent->threshold ? score : 0.0F;
@@ -29,7 +29,7 @@ static double add_tanh(const DenseLatent *latent, double active, DenseTotals *to
 
 /* A dead latent's score is drawn up to its threshold. */
 static double revive(const DenseLatent *latent, double score, DenseTotals *totals) {
-  const double weight = DEAD_WEIGHT * latent->share;
+  const double weight = latent->revival * latent->share;
   const double gap = latent->threshold - score;
   if (!latent->is_dead || gap <= 0.0) {
     return 0.0;

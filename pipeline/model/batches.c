@@ -74,8 +74,8 @@ void batches_destroy(Batches **batches) {
   MEMORY_FREE(*batches);
 }
 
-int64_t batches_steps(const Batches *b) {
-  const int64_t steps = (int64_t)(b->spec.passes * (double)b->spec.rows / (double)b->spec.batch);
+int64_t batches_steps(const Batches *b, double passes) {
+  const int64_t steps = (int64_t)(passes * (double)b->spec.rows / (double)b->spec.batch);
   return steps < 1 ? 1 : steps;
 }
 
@@ -114,6 +114,19 @@ int64_t batches_row(const Batches *b, int64_t step, int64_t place) {
   return chunk_of(b, &w, row / CHUNK) * CHUNK + row % CHUNK;
 }
 
+/* This rank's part of the window that follows the loaded one, in the next epoch if need be. */
+static void ask_ahead(const Batches *b, const Team *team) {
+  const int64_t past = b->window.first + b->window.rows;
+  const bool is_last = past >= b->epoch_steps * b->spec.batch;
+  const Window next = find_window(b, b->window.epoch + is_last, is_last ? 0 : past);
+  const Shard own = shard_of(next.slots, 1, team->rank, team->size);
+  for (int64_t slot = own.first; b->spec.ahead != NULL && slot < own.past; slot++) {
+    const int64_t chunk = chunk_of(b, &next, slot);
+    const int64_t left = b->spec.rows - chunk * CHUNK;
+    b->spec.ahead(b->spec.context, chunk * CHUNK, left < CHUNK ? left : CHUNK);
+  }
+}
+
 static Status load_slots(Batches *b) {
   for (int64_t slot = b->own.first; slot < b->own.past; slot++) {
     const int64_t chunk = chunk_of(b, &b->window, slot);
@@ -136,8 +149,10 @@ static Status enter_window(Batches *b, Team *team, int64_t epoch, int64_t place)
   const Status status = team_agree(team, load_slots(b));
   if (status != OK) {
     b->window.epoch = -1;
+    return status;
   }
-  return status;
+  ask_ahead(b, team);
+  return OK;
 }
 
 /* This rank's rows among places [place, place + count), in their order; everybody's counts and

@@ -130,6 +130,9 @@ static void set_floor(Choice *c) {
   PoolCut cut;
   pool_cut(c->all, c->b->hits, c->count, c->wanted + c->wanted / 3 + 1, &cut);
   c->b->floor = cut.score > 0.0F ? cut.score : 0.9F * c->b->cut.score;
+  if (c->b->cut.score == 0.0F) {
+    c->b->floor = -1.0F; /* there were too few: 0 might let far too many in */
+  }
 }
 
 static void keep_hits(const Choice *c, Hits *hits) {

@@ -125,8 +125,23 @@ static void start_row(const Train *t, uint64_t key, int64_t latent) {
   }
 }
 
+/* Whatever a checkpoint may have left. */
+static void forget(Train *t) {
+  static const size_t SIZES[] = {[TRAIN_FLOAT] = 4, [TRAIN_BF16] = 2, [TRAIN_INTEGER] = 8};
+  TrainPart parts[TRAIN_PARTS];
+  const int count = train_parts(t, parts);
+  for (int p = 0; p < count; p++) {
+    const int64_t rows = parts[p].is_whole ? 1 : shard_count(t->sae->own);
+    const int64_t items = parts[p].is_whole || parts[p].has_width ? t->spec.width : 1;
+    memset(parts[p].data, 0, (size_t)(rows * items) * SIZES[parts[p].type]);
+  }
+  t->step = t->dead = 0;
+  t->cutoff = 0.0;
+}
+
 void train_start(Train *t, const float *mean) {
   const int64_t width = t->spec.width, own = shard_count(t->sae->own);
+  forget(t);
   const uint64_t key = random_key(t->spec.seed, "decoder start", t->spec.name);
   for (int64_t i = 0; i < own; i++) {
     start_row(t, key, i);

@@ -117,19 +117,35 @@ static Status forward_unit(int64_t unit, int thread, void *context) {
   return OK;
 }
 
-/* |sum a_i w_dec_i| <= latents * max (|x| |w_enc_i| + |b_i|) |w_dec_i|: far too large, and still some
- * 1e-8 of an activation is the unit. */
+/* What a latent can add to a row of norm 1, and whatever the row. */
+static double reach_of(const Train *t, int64_t latent, int which) {
+  const double bias = fabs((double)t->sae->b_enc[latent]);
+  return t->dec_norm[latent] * (which == 0 ? t->sae->norm[latent] : bias);
+}
+
+/* |sum a_i w_dec_i| <= sum (|x| |w_enc_i| + |b_i|) |w_dec_i|, far too large, and still the unit is a small
+ * part of a rounding to float32. The sums are in fixed point, so they are the same on any ranks. */
 static void set_scales(Train *t, Team *team) {
   TrainDense *d = t->dense;
-  double most[2] = {0.0, 0.0};
-  for (int64_t i = 0; i < shard_count(t->sae->own); i++) {
-    most[0] = fmax(most[0], t->sae->norm[i] * t->dec_norm[i]);
-    most[1] = fmax(most[1], fabs((double)t->sae->b_enc[i]) * t->dec_norm[i]);
+  const int64_t own = shard_count(t->sae->own);
+  double most[2] = {0.0, 0.0}, reach[2];
+  int64_t sums[2] = {0, 0};
+  for (int64_t i = 0; i < 2 * own; i++) {
+    most[i % 2] = fmax(most[i % 2], reach_of(t, i / 2, (int)(i % 2)));
   }
   exchange_max(team, most, 2);
+  for (int which = 0; which < 2; which++) {
+    const double scale =
+        fixed_scale(isfinite(most[which]) ? most[which] * (double)t->spec.latents : 0);
+    for (int64_t i = 0; i < own && isfinite(most[which]); i++) {
+      sums[which] += fixed_of(reach_of(t, i, which), scale) + 1;
+    }
+    exchange_sum(team, &sums[which], 1);
+    reach[which] = fixed_to(sums[which], scale);
+  }
   screen_norms(t->centred, t->spec.batch, t->spec.width, d->norms);
   for (int64_t row = 0; row < t->spec.batch; row++) {
-    const double bound = 1.01 * (double)t->spec.latents * (d->norms[row] * most[0] + most[1]);
+    const double bound = 1.01 * (d->norms[row] * reach[0] + reach[1]);
     d->scales[row] = fixed_scale(isfinite(bound) ? bound : 0.0);
   }
 }
@@ -142,6 +158,7 @@ static void set_latents(Train *t) {
                       .share = 1.0 / (double)t->spec.batch,
                       .sparsity = train_sparsity(&t->spec, t->step),
                       .bandwidth = t->spec.bandwidth,
+                      .revival = t->spec.revival,
                       .is_step = t->spec.counts_active};
   }
 }

@@ -26,7 +26,7 @@ void progress_open(Progress *progress, const Team *team, const char *what, const
 
 static double rate_of(const Progress *progress, int64_t done) {
   const double took = clock_seconds() - progress->started;
-  return took > 0 ? (double)done / took : 0;
+  return took > 0 ? (double)(done - progress->first) / took : 0;
 }
 
 /* "12,288/307,200 tokens, 2,345 tokens/s, 2 min 05 s left, loss 83.1" */

@@ -1,6 +1,7 @@
 #include "archive_file.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "hdf.h"
 #include "memory.h"
@@ -31,6 +32,9 @@ Status archive_make(Team *team, const char *path, const char *schema, bool is_wr
 void archive_free(Archive **archive) {
   if (*archive == NULL) {
     return;
+  }
+  if ((*archive)->descriptor > 0) {
+    close((*archive)->descriptor);
   }
   for (int64_t i = 0; i < (*archive)->count; i++) {
     ArchiveEntry *entry = &(*archive)->entries[i];

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,12 @@ static Status inspect_file(const char *path, const char *schema, const char *mak
   }
   H5Fclose(file);
   return status;
+}
+
+bool archive_is_whole(const char *path, const char *schema) {
+  char content[17];
+  hdf_start();
+  return inspect_file(path, schema, "again", content) == OK;
 }
 
 static Status open_together(Archive *archive, const char *maker) {
@@ -226,6 +233,22 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
   const Slab *slab;
   TRY(find_range(archive, name, first, rows, &slab));
   return slab_read_here(slab, first, rows, data);
+}
+
+/* HDF5 and MPI-IO know no such wish, so the file is opened once more. */
+void archive_ahead(Archive *archive, const char *name, int64_t first, int64_t rows) {
+  const Slab *slab = NULL;
+  if (find_range(archive, name, first, rows, &slab) != OK) {
+    return;
+  }
+  const haddr_t start = H5Dget_offset(slab->dataset);
+  if (archive->descriptor == 0) {
+    archive->descriptor = open(archive->path, O_RDONLY | O_CLOEXEC);
+  }
+  if (archive->descriptor > 0 && start != HADDR_UNDEF) {
+    (void)posix_fadvise(archive->descriptor, (off_t)start + first * slab->row_bytes,
+                        rows * slab->row_bytes, POSIX_FADV_WILLNEED);
+  }
 }
 
 Status archive_check(Archive *archive, const char *name, int64_t first, int64_t rows,

@@ -48,8 +48,8 @@ typedef struct Outcome {
   int64_t sums[MOST], found[4];
   int32_t hits[4][MOST];
   float largest, sums_of_halves[MOST];
-  uint8_t bytes[2][MOST];
-  LanesBytes sizes[2];
+  uint8_t bytes[3][MOST];
+  LanesBytes sizes[3];
   uint16_t half[MOST];
 } Outcome;
 
@@ -84,6 +84,7 @@ static void compute_bytes(const Data *data, int64_t width, Outcome *out) {
   const float inverse = out->largest > 0.0F ? 127.0F / out->largest : 0.0F;
   set->to_bytes(data->a, width, scale, inverse, 128, out->bytes[0], &out->sizes[0]);
   set->to_bytes(data->b, width, scale, 0.5F * inverse, 0, out->bytes[1], &out->sizes[1]);
+  set->to_bytes(data->size, width, scale, inverse, 7, out->bytes[2], &out->sizes[2]); /* nan */
   memcpy(out->sums_of_halves, data->a, (size_t)width * sizeof(float));
   set->butterfly(out->sums_of_halves, out->sums_of_halves + width / 2, width / 2);
 }

@@ -36,12 +36,11 @@ static Status read_bf16(void *context, int64_t first, int64_t rows, void *out) {
   return OK;
 }
 
-static BatchesSpec spec_of(int64_t rows, int64_t batch, int64_t window, double passes) {
+static BatchesSpec spec_of(int64_t rows, int64_t batch, int64_t window) {
   return (BatchesSpec){.rows = rows,
                        .width = WIDTH,
                        .batch = batch,
                        .window = window,
-                       .passes = passes,
                        .scale = 2.0,
                        .seed = 7,
                        .name = "1k",
@@ -75,9 +74,9 @@ static void check_batch(Batches *batches, const BatchesSpec *spec, int64_t step)
 }
 
 static void test_batches_are_a_function_of_the_step(void) {
-  const BatchesSpec spec = spec_of(2500, 100, 600, 3.0);
+  const BatchesSpec spec = spec_of(2500, 100, 600);
   Batches *batches = open_batches(&spec);
-  CU_ASSERT_EQUAL(batches_steps(batches), 75);
+  CU_ASSERT_EQUAL(batches_steps(batches, 3.0), 75);
   for (int64_t step = 0; step < 75; step += 1 + step % 3) {
     check_batch(batches, &spec, step);
   }
@@ -87,16 +86,16 @@ static void test_batches_are_a_function_of_the_step(void) {
 
 /* Windows of 512 rows under batches of 400: all but the first batch span two. */
 static void test_a_batch_may_span_windows(void) {
-  const BatchesSpec spec = spec_of(2500, 400, 512, 1.0);
+  const BatchesSpec spec = spec_of(2500, 400, 512);
   Batches *batches = open_batches(&spec);
-  for (int64_t step = 0; step < batches_steps(batches); step++) {
+  for (int64_t step = 0; step < batches_steps(batches, 1.0); step++) {
     check_batch(batches, &spec, step);
   }
   close_batches(batches);
 }
 
 static void check_epochs(int64_t rows, int64_t batch, int64_t window) {
-  const BatchesSpec spec = spec_of(rows, batch, window, 2.0);
+  const BatchesSpec spec = spec_of(rows, batch, window);
   Batches *batches = open_batches(&spec);
   const int64_t steps = rows / batch;
   int64_t differing = 0;
@@ -122,7 +121,7 @@ static void test_an_epoch_has_each_row_once(void) {
 }
 
 static void test_another_name_is_another_order(void) {
-  BatchesSpec spec = spec_of(2000, 100, 600, 1.0);
+  BatchesSpec spec = spec_of(2000, 100, 600);
   Batches *one = open_batches(&spec);
   Batches *two = NULL;
   int64_t equal = 0;
@@ -140,17 +139,17 @@ static void test_passes_may_be_a_fraction(void) {
   const double passes[] = {0.5, 1.25, 1e-9};
   const int64_t steps[] = {12, 31, 1};
   for (int i = 0; i < 3; i++) {
-    const BatchesSpec spec = spec_of(2500, 100, 600, passes[i]);
+    const BatchesSpec spec = spec_of(2500, 100, 600);
     Batches *batches = open_batches(&spec);
-    CU_ASSERT_EQUAL(batches_steps(batches), steps[i]);
+    CU_ASSERT_EQUAL(batches_steps(batches, passes[i]), steps[i]);
     close_batches(batches);
   }
 }
 
 static void test_each_row_is_read_by_one_rank(void) {
-  const BatchesSpec spec = spec_of(2560, 128, 1024, 1.0);
+  const BatchesSpec spec = spec_of(2560, 128, 1024);
   Batches *batches = open_batches(&spec);
-  for (int64_t step = 0; step < batches_steps(batches); step++) {
+  for (int64_t step = 0; step < batches_steps(batches, 1.0); step++) {
     check_batch(batches, &spec, step);
   }
   MPI_Allreduce(MPI_IN_PLACE, &g_reads, 1, MPI_INT64_T, MPI_SUM, g_team.comm);
@@ -159,7 +158,7 @@ static void test_each_row_is_read_by_one_rank(void) {
 }
 
 static void test_bf16_is_widened(void) {
-  BatchesSpec spec = spec_of(700, 350, 512, 1.0);
+  BatchesSpec spec = spec_of(700, 350, 512);
   spec.is_bf16 = true;
   spec.read = read_bf16;
   Batches *batches = open_batches(&spec);
@@ -172,13 +171,13 @@ static void test_bf16_is_widened(void) {
 }
 
 static void test_a_failing_read_fails_on_all(void) {
-  BatchesSpec spec = spec_of(2500, 400, 512, 1.0);
+  BatchesSpec spec = spec_of(2500, 400, 512);
   int64_t failing = 1700;
   spec.context = &failing;
   Batches *batches = open_batches(&spec);
   float out[400 * WIDTH];
   int64_t failed = 0;
-  for (int64_t step = 0; step < batches_steps(batches); step++) {
+  for (int64_t step = 0; step < batches_steps(batches, 1.0); step++) {
     failed += batches_take(batches, &g_team, step, out) == ERR_FILE;
   }
   CU_ASSERT(failed > 0);

@@ -13,6 +13,7 @@
 enum { LATENTS = 34, WIDTH = 10, BATCH = 11 };
 #define SPARSITY 0.3
 #define BANDWIDTH 0.8
+#define REVIVAL 0.2
 
 static Team g_team;
 static Mesh g_mesh;
@@ -87,7 +88,7 @@ static double penalty_of(const Model *m, const Case *c, int row, int latent) {
     return SPARSITY * active * norm;
   }
   const double gap = threshold_of(m, c, latent) - score;
-  const double revival = is_dead(latent) && gap > 0.0 ? 3e-6 * gap * norm : 0.0;
+  const double revival = is_dead(latent) && gap > 0.0 ? REVIVAL * gap * norm : 0.0;
   if (c->counts_active) {
     return (c->is_active[row][latent] ? SPARSITY : 0.0) + revival;
   }
@@ -140,7 +141,8 @@ static Train *make_train(const Model *m, const Case *c) {
                           .dead_rows = 100,
                           .sparsity = SPARSITY,
                           .counts_active = c->counts_active,
-                          .bandwidth = BANDWIDTH};
+                          .bandwidth = BANDWIDTH,
+                          .revival = REVIVAL};
   CU_ASSERT_EQUAL(train_create(&train, &g_mesh, &spec), OK);
   for (int64_t i = train->sae->own.first; i < train->sae->own.past; i++) {
     const int64_t own = i - train->sae->own.first;
@@ -271,8 +273,8 @@ static double smoothed_loss(int latent, double t) {
     const double fires = smooth_step(score, t);
     loss += activation_slope(row, latent, active) * jump * fires;
     loss += g_case.counts_active ? SPARSITY * fires / BATCH : 0.0;
-    loss +=
-        is_dead(latent) && t > score ? 3e-6 * (t - score) * norm_of(&g_model, latent) / BATCH : 0.0;
+    loss += is_dead(latent) && t > score ? REVIVAL * (t - score) * norm_of(&g_model, latent) / BATCH
+                                         : 0.0;
   }
   return loss;
 }

@@ -255,7 +255,13 @@ static void test_resumed_on_fewer_ranks(void) {
 }
 
 static void test_moments_in_bf16(void) {
+  TrainPart parts[TRAIN_PARTS];
+  Team self = alone();
   g_half_moments = true;
+  Train *train = start_small(&self, 160);
+  train_parts(train, parts);
+  CU_ASSERT(parts[4].type == TRAIN_BF16 && parts[7].type == TRAIN_BF16 && train->enc.first == NULL);
+  destroy(&train);
   check_invariance(160, 2);
   check_resumed();
   g_half_moments = false;

@@ -29,7 +29,6 @@ static Status write_order(const Plan *plan, const Team *team) {
                             .width = plan->width,
                             .batch = plan->batch,
                             .window = plan->window,
-                            .passes = 1.0,
                             .seed = plan->seed,
                             .name = plan->name};
   Batches *batches = NULL;

@@ -10,4 +10,6 @@ for name in "${whole[@]}"; do
   check "$name survives a failing rank at its agreement points" all_points "$name"
   stage $ranks "$name" run.yaml "${small[@]}"
 done
+small=(train.passes=0.2 train.window=512 train.architecture=batchtopk train.replicas=2)
+check "training in groups survives it" all_points train
 finish

@@ -19,7 +19,7 @@ YAML
 
 sums() { # FOLDER
   $python "$here/checksums.py" "$1" | grep '^dictionaries/'
-  (cd "$1" && sha256sum $(ls training/*.csv | grep -v times))
+  (cd "$1" && sha256sum training/*.csv)
 }
 clear() { # FOLDER
   rm -rf "$1/dictionaries" "$1/training" "$1/checkpoints"
@@ -50,8 +50,8 @@ check "train at 1 rank" stage 1 train --threads 1 run.yaml
 sums run >first.sums
 check "dictionaries, logs, and nothing else" test "$(cd run && find . -type f | grep -v logs | wc -l)" -eq 14
 times() {
-  grep -q '^exact scores,' run/training/200-times.csv && grep -q '200: scored exactly .* of 200 latents a row' stage.err &&
-    awk -F, 'NR > 1 && !/within/ {share += $3} END {exit !(share > 0.99 && share < 1.01)}' run/training/200-times.csv
+  grep -q '^exact scores,' run/training/times/200.csv && grep -q '200: scored exactly .* of 200 latents a row' stage.err &&
+    awk -F, 'NR > 1 && !/within/ {share += $3} END {exit !(share > 0.99 && share < 1.01)}' run/training/times/200.csv
 }
 check "the time is split, and the shares are whole" times
 check "no checkpoints are left" test ! -e run/checkpoints/200
@@ -123,9 +123,9 @@ flip() { # FILE DATASET: one bit of it
 import sys, h5py
 with h5py.File(sys.argv[1]) as f: at = f[sys.argv[2]].id.get_offset()
 with open(sys.argv[1], "r+b") as f:
-    f.seek(at + 40)
+    f.seek(at + 6)
     byte = f.read(1)[0]
-    f.seek(at + 40)
+    f.seek(at + 6)
     f.write(bytes([byte ^ 16]))
 PY
 }
@@ -140,20 +140,63 @@ two_checkpoints() { # of 200, in other, and nothing else of it
   [ ${#saved[@]} -eq 2 ]
 }
 damaged() { # the last one: on from the one before it
-  two_checkpoints
+  two_checkpoints || return 1
   flip "${saved[1]}" "$1" && stage 3 train --only 200 run.yaml folder=other || return 1
   local before=${saved[0]##*step-}
   grep -q "$1 is damaged" stage.err && grep -q "goes on from step ${before%.h5}" stage.err || { cat stage.err; return 1; }
   diff <(sums other | grep '/200[.-]') <(grep '/200[.-]' first.sums)
 }
+cut_short() {
+  two_checkpoints || return 1
+  truncate -s -4096 "${saved[1]}" && stage 2 train --only 200 run.yaml folder=other || return 1
+  grep -q "is damaged or cut short" stage.err && grep -q "goes on from step" stage.err || { cat stage.err; return 1; }
+  diff <(sums other | grep '/200[.-]') <(grep '/200[.-]' first.sums)
+}
 all_damaged() {
-  two_checkpoints
+  two_checkpoints || return 1
   flip "${saved[0]}" w_dec && flip "${saved[1]}" quiet &&
     fails 6 "all checkpoints are damaged" --only 200 run.yaml folder=other
 }
 check "a damaged checkpoint is seen, and the one before it taken" damaged w_enc_second
 check "the same with a damaged bias of all ranks" damaged b_dec
+check "the same with the step's number" damaged numbers
+check "one that is cut short is passed over" cut_short
 check "two damaged ones are refused" all_damaged
+without_groups() {
+  train_at 1 --check run.yaml train.replicas=2 >/dev/null 2>&1
+}
+check "--check needs no groups" without_groups
+planned() { # nothing is written; more ranks, less memory
+  clear other
+  train_at 1 --plan 1 run.yaml folder=other >one.out 2>/dev/null && train_at 1 --plan 4 run.yaml folder=other >four.out 2>/dev/null &&
+    [ ! -e other/dictionaries ] && [ "$(grep -c '^200 \|^96 \|^96-b \|^tiny ' four.out)" -eq 4 ] && ! cmp -s one.out four.out
+}
+check "--plan says what it would take, and does nothing" planned
+
+# Together: on the same batches in one pass; stopped, killed and resumed they end with the same bytes.
+together() { # RANKS: all in one pass
+  clear other
+  stage "$1" train run.yaml folder=other train.together=true && sums other >now.sums && diff together.sums now.sums
+}
+together_stopped() { # SIGNAL
+  clear other
+  mpirun -n 3 "$CLEAVE_BIN/cleave-train" run.yaml folder=other train.together=true train.checkpoint_steps=7 >kill.out 2>kill.err &
+  local pid=$!
+  wait_for other || return 1
+  kill "-$1" $(pgrep -P $pid cleave-train) || return 1
+  wait $pid
+  [ ! -e other/dictionaries/200.h5 ] || { echo "ended before the signal"; return 1; }
+  stage 2 train run.yaml folder=other train.together=true && grep -q 'goes on from step' stage.err && sums other >now.sums &&
+    diff together.sums now.sums
+}
+clear other
+check "three of one seed and one of another, together" stage 1 train run.yaml folder=other train.together=true
+check "three in one pass" grep -q 'train 3 dictionaries' stage.err
+sums other >together.sums
+check "another order of the data than alone" test "$(grep -c 'content' <(diff first.sums together.sums))" -ge 4
+check "the same bytes at 4 ranks" together 4
+check "stopped and resumed" together_stopped USR1
+check "killed and resumed" together_stopped KILL
 
 stop_at_once() { # leaves checkpoints of 200
   clear other

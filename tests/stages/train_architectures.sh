@@ -15,7 +15,7 @@ YAML
 
 sums() {
   $python "$here/checksums.py" run | grep '^dictionaries/'
-  (cd run && sha256sum $(ls training/*.csv | grep -v times))
+  (cd run && sha256sum training/*.csv)
 }
 clear() {
   rm -rf run/dictionaries run/training run/checkpoints run/codes
@@ -93,6 +93,12 @@ refused() { # KEY ARGUMENTS...
   shift
   fails 3 "$key" run/dictionaries/96.h5 2 train run.yaml "$@"
 }
+small_dictionary() { # smaller than the k that it does not take
+  clear
+  stage 2 train run.yaml train.architecture=relu dictionaries.96.latents=16 train.passes=1
+}
+check "16 latents that have no k" small_dictionary
+clear
 check "topk takes no sparsity" refused train.sparsity train.sparsity=3
 check "relu takes no k" refused train.k train.architecture=relu train.k=3
 check "batchtopk takes no prefixes" refused train.prefixes train.architecture=batchtopk train.prefixes=3
