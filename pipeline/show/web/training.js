@@ -13,11 +13,11 @@ const training = (() => {
     const svg = d3.create("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("class", "chart").attr("role", "img")
       .attr("aria-label", words.title);
     svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`)
-      .call(d3.axisBottom(x).ticks(6, "~s").tickSizeOuter(0));
+      .call(d3.axisBottom(x).ticks(6).tickFormat(rows => rows === 0 ? "0" : d3.format("~s")(rows)).tickSizeOuter(0));
     svg.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`)
       .call(d3.axisLeft(y).ticks(5, words.tick).tickSizeOuter(0));
     svg.append("text").attr("class", "tick").attr("x", width - margin.right).attr("y", height - 4)
-      .attr("text-anchor", "end").text("training rows seen");
+      .attr("text-anchor", "end").style("font-size", "10px").text("training rows seen");
     found.forEach((one, i) => svg.append("path").attr("class", "curve").style("stroke", colour(i))
       .attr("d", d3.line().x((_, p) => x(one.training.rows[p])).y((_, p) => y(value(one, p)))(one.training.rows)));
     return h("article", { class: "card" }, h("h3", {}, words.title), svg.node());
@@ -33,7 +33,7 @@ const training = (() => {
     const last = one => one.training.rows.length - 1;
     return h("section", {}, h("h2", {}, "How they were trained"),
       h("p", { class: "key" }, found.map((one, i) => h("span", {},
-        h("i", { class: "key-line", "aria-hidden": "true", style: { background: colour(i) } }), `${one.name}: `,
+        h("i", { class: "key-stroke", "aria-hidden": "true", style: { background: colour(i) } }), `${one.name}: `,
         `${format.real(one.training.explained_variance[last(one)])} explained, `,
         `${format.percent(one.training.dead[last(one)] / one.latents, 1)} dead at the end`))),
       h("div", { class: "cards" },
