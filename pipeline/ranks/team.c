@@ -21,6 +21,7 @@ static int node_size_of(MPI_Comm comm) {
 
 Status team_open(Team *team, int *argc, char ***argv) {
   int is_running;
+  *team = (Team){0};
   MPI_Initialized(&is_running);
   int level = MPI_THREAD_FUNNELED;
   if (is_running) {
