@@ -129,15 +129,21 @@ static Status run_stages(const Call *call, int *code) {
   return OK;
 }
 
+/* The flags of ours, then what is passed on. */
+static Status put_before(const Call *call, char *const *flags, int count, char ***arguments) {
+  TRY(MEMORY_NEW(arguments, call->count + count, "the arguments"));
+  memcpy(*arguments, flags, (size_t)count * sizeof(**arguments));
+  for (int i = 0; i < call->count; ++i) {
+    (*arguments)[count + i] = call->arguments[i];
+  }
+  return OK;
+}
+
 /* Each stage says of its own outputs what their state is (--check writes nothing). */
 static Status show_states(const Call *call, int *code) {
   char **arguments = NULL;
-  Status status = MEMORY_NEW(&arguments, call->count + 1, "the arguments");
-  for (int i = 0; status == OK && i < call->count; ++i) {
-    arguments[i + 1] = call->arguments[i];
-  }
+  Status status = put_before(call, (char *[]){"--check"}, 1, &arguments);
   if (status == OK) {
-    arguments[0] = "--check";
     printf("%-10s %-44s %s\n", "stage", "output", "state");
   }
   for (int s = call->from; status == OK && s <= call->to; ++s) {
@@ -160,12 +166,7 @@ static Status show_plan(const Call *call, int *code) {
   char **arguments = NULL;
   double seconds = 0;
   snprintf(ranks, sizeof(ranks), "%d", call->ranks);
-  TRY(MEMORY_NEW(&arguments, call->count + 2, "the arguments"));
-  arguments[0] = "--plan";
-  arguments[1] = ranks;
-  for (int i = 0; i < call->count; ++i) {
-    arguments[i + 2] = call->arguments[i];
-  }
+  TRY(put_before(call, (char *[]){"--plan", ranks}, 2, &arguments));
   const JobsCall job = {"train", 1, arguments, call->count + 2};
   const Status status = jobs_run(&job, code, &seconds);
   MEMORY_FREE(arguments);

@@ -42,14 +42,14 @@ static Status check_replicas(const Stage *stage) {
 }
 
 /* Of a run that trains: others may have any number of ranks. */
-static Status check_groups(const Stage *stage) {
+static Status check_groups(const Stage *stage, int64_t ranks) {
   char place[CONFIG_PLACE];
   const int64_t replicas = stage->settings.train.replicas;
-  if (stage->team.size % replicas == 0) {
+  if (ranks % replicas == 0) {
     return OK;
   }
-  return RAISE(ERR_CONFIG, "%s: %d ranks are not %lld equal groups",
-               config_place(stage->config, "train", 0, "replicas", place), stage->team.size,
+  return RAISE(ERR_CONFIG, "%s: %lld ranks are not %lld equal groups",
+               config_place(stage->config, "train", 0, "replicas", place), (long long)ranks,
                (long long)replicas);
 }
 
@@ -130,7 +130,7 @@ static Status train_each(Stage *stage, TrainRows *rows, Waiting *waiting, const 
   TRY_NEW(&stage->team, &waiting->items, stage->settings.count, "dictionaries to train");
   TRY(claim_each(stage, rows, path, waiting));
   if (waiting->count > 0) {
-    TRY_ALL(&stage->team, check_groups(stage));
+    TRY_ALL(&stage->team, check_groups(stage, stage->team.size));
     TRY(train_rows_find(rows, &stage->team));
   }
   while (waiting->count > 0) {
@@ -143,6 +143,7 @@ static Status plan(Stage *stage, TrainRows *rows, const char *path) {
   int64_t ranks = stage->team.size;
   stage->is_answer = true;
   TRY_ALL(&stage->team, stage_integer(stage, "--plan", 1, 1000000, &ranks));
+  TRY_ALL(&stage->team, check_groups(stage, ranks));
   TRY(train_rows_open(rows, &stage->team, path));
   TRY(train_rows_find(rows, &stage->team));
   return train_plan_print(stage, rows, ranks);

@@ -25,13 +25,19 @@ BatchesSpec train_group_spec(const TrainGroup *group) {
                        .context = first->rows};
 }
 
-static Status take(TrainGroup *group) {
+Status train_group_check(const TrainGroup *group) {
   const BatchesSpec spec = train_group_spec(group);
   if (spec.rows < spec.batch) {
     return RAISE(ERR_DATA, "train.batch = %lld, but %s has %lld training rows",
                  (long long)spec.batch, archive_path(group->members[0].rows->file),
                  (long long)spec.rows);
   }
+  return OK;
+}
+
+static Status take(TrainGroup *group) {
+  const BatchesSpec spec = train_group_spec(group);
+  TRY(train_group_check(group));
   TRY(batches_create(&group->batches, &group->stage->team, &spec));
   return MEMORY_NEW(&group->batch, spec.batch * spec.width, "rows of a batch");
 }

@@ -22,17 +22,8 @@ static Status add_text(TrainLog *log, const char *text) {
   return OK;
 }
 
-static Status make_folder(const char *path) {
-  Text folder = {0};
-  const char *slash = strrchr(path, '/');
-  TRY(text_append(&folder, path, slash - path));
-  const Status status = text_make_folder(text_chars(&folder));
-  text_clear(&folder);
-  return status;
-}
-
 static Status begin(TrainLog *log) {
-  TRY(make_folder(log->path));
+  TRY(text_make_parent(log->path));
   log->file = fopen(log->path, "w");
   return log->file == NULL ? write_failed(log) : add_text(log, HEADER);
 }

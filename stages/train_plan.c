@@ -42,9 +42,7 @@ static int64_t later_bytes(const Train *t) {
 }
 
 static int64_t part_bytes(const TrainPart *part, const TrainSpec *spec) {
-  static const int64_t SIZES[] = {[TRAIN_FLOAT] = 4, [TRAIN_BF16] = 2, [TRAIN_INTEGER] = 8};
-  const int64_t rows = part->is_whole ? spec->width : spec->latents;
-  return rows * (part->has_width ? spec->width : 1) * SIZES[part->type];
+  return (part->is_whole ? 1 : spec->latents) * train_part_row(part, spec);
 }
 
 static int64_t checkpoint_bytes(Train *t) {
@@ -73,6 +71,7 @@ static Status measure(Training *training, Mesh *mesh, const TrainGroup *group, P
   Batches *batches = NULL;
   Train *train = NULL;
   const BatchesSpec spec = train_group_spec(group);
+  TRY(train_group_check(group));
   TRY(batches_create(&batches, mesh->all, &spec));
   plan->steps = batches_steps(batches, training_passes(training));
   const TrainSpec wanted = training_spec(training, plan->steps);
@@ -146,10 +145,6 @@ Status train_plan_print(Stage *stage, TrainRows *rows, int64_t ranks) {
   const Settings *settings = &stage->settings;
   const int threads = threads_count();
   const int64_t program = program_bytes();
-  if (ranks % settings->train.replicas != 0) {
-    return team_agree(&stage->team, RAISE(ERR_CONFIG, "%lld ranks are not %lld equal groups",
-                                          (long long)ranks, (long long)settings->train.replicas));
-  }
   threads_set(threads_of(settings, ranks));
   if (stage->team.rank == 0) {
     printf("train on %lld ranks of %d threads\n", (long long)ranks, threads_count());

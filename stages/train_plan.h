@@ -9,7 +9,8 @@
  *  or not. Printed on standard output by rank 0.
  *  ranks   collective
  *  rows    in      of train_rows_find()
- *  fails   ERR_CONFIG (ranks and train.replicas), ERR_DATA, ERR_MEMORY */
+ *  needs   train.replicas divides ranks
+ *  fails   ERR_DATA, ERR_MEMORY */
 Status train_plan_print(Stage *stage, TrainRows *rows, int64_t ranks) MUST_USE;
 
 #endif

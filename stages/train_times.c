@@ -1,7 +1,5 @@
 #include "train_times.h"
 
-#include <string.h>
-
 #include "exchange.h"
 #include "log.h"
 #include "text.h"
@@ -63,14 +61,6 @@ static Status add_parts(const Parts *parts, Text *line, Text *table) {
                      parts->exchanges / parts->all);
 }
 
-static Status write_table(const Text *table, const char *path) {
-  Text folder = {0};
-  TRY(text_append(&folder, path, strrchr(path, '/') - path));
-  Status status = text_make_folder(text_chars(&folder));
-  text_clear(&folder);
-  return status == OK ? text_write_file(table, path) : status;
-}
-
 static Status tell(const Train *train, const Parts *parts, const char *path) {
   Text line = {0}, table = {0};
   char took[32];
@@ -85,7 +75,10 @@ static Status tell(const Train *train, const Parts *parts, const char *path) {
                parts->candidates, (long long)train->spec.latents,
                100.0 * parts->candidates / (double)train->spec.latents);
     }
-    status = write_table(&table, path);
+    status = text_make_parent(path);
+  }
+  if (status == OK) {
+    status = text_write_file(&table, path);
   }
   text_clear(&line);
   text_clear(&table);

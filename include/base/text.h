@@ -52,6 +52,8 @@ Status text_write_file(const Text *text, const char *path) MUST_USE;
 /** Create a folder and its parents; one that exists is fine.
  *  ranks   local */
 Status text_make_folder(const char *path) MUST_USE;
+/** The same for the folder that a file is in. */
+Status text_make_parent(const char *path) MUST_USE;
 
 /** Join with '/', into a new string owned by the caller.
  *  ranks   local */

@@ -62,6 +62,7 @@ typedef struct Train {
   int64_t dead;     /* over all ranks */
   double cutoff;    /* moving average of the least selected score; 0 where nothing is selected so */
   Adam adam;
+  uint64_t rounding; /* key of that of moments in bfloat16 */
   /* of the current step */
   float *centred;   /* [batch, width] */
   float *residual;  /* [batch, width] x - x^; the engine's */
@@ -130,6 +131,8 @@ typedef struct TrainPart {
   TrainPartType type;
 } TrainPart;
 enum { TRAIN_PARTS = 16 };
+/** Bytes of a part's row: of one latent, or of what is whole.  ranks local */
+int64_t train_part_row(const TrainPart *part, const TrainSpec *spec);
 /** ranks   local
  *  parts   out     [TRAIN_PARTS], pointers into `train`
  *  return          how many there are */

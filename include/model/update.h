@@ -10,6 +10,12 @@
  *  fails   ERR_MEMORY */
 Status update_run(Train *train) MUST_USE;
 
+/** What follows from the weights of latents [first, first + count): their norms; their thresholds, where
+ *  they have any, from the logarithms.
+ *  ranks   local */
+void update_norms(const Train *train, int64_t first, int64_t count);
+void update_thresholds(const Train *train, int64_t first, int64_t count);
+
 /** Scale a row to unit norm; a zero row stays.
  *  ranks   local */
 void update_unit_norm(float *row, int64_t width);

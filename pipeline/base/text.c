@@ -333,6 +333,20 @@ Status text_make_folder(const char *path) {
   return status;
 }
 
+Status text_make_parent(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (slash == NULL || slash == path) {
+    return OK;
+  }
+  Text folder = {0};
+  Status status = text_append(&folder, path, slash - path);
+  if (status == OK) {
+    status = text_make_folder(folder.bytes);
+  }
+  text_clear(&folder);
+  return status;
+}
+
 Status text_join_path(char **out, const char *folder, const char *name) {
   const size_t first = strlen(folder);
   const bool slash = first > 0 && folder[first - 1] != '/';

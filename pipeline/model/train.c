@@ -5,11 +5,9 @@
 
 #include "dense.h"
 #include "exchange.h"
-#include "exponential.h"
 #include "logarithm.h"
 #include "memory.h"
 #include "random.h"
-#include "screen.h"
 #include "update.h"
 
 static Status make_moments(TrainMoments *moments, int64_t count) {
@@ -60,6 +58,7 @@ Status train_create(Train **out, Mesh *mesh, const TrainSpec *spec) {
   TRY(MEMORY_NEW(out, 1, "training"));
   (*out)->spec = *spec;
   (*out)->mesh = mesh;
+  (*out)->rounding = random_key(spec->seed, "moments", spec->name);
   Status status = make_state(*out);
   if (status == OK) {
     status = make_buffers(*out);
@@ -102,13 +101,8 @@ void train_destroy(Train **train) {
 /* Everything that follows from the weights. */
 static void measure_weights(Train *t) {
   const int64_t own = shard_count(t->sae->own);
-  sae_measure(t->sae);
-  if (t->dec_norm != NULL) {
-    screen_norms(t->sae->w_dec, own, t->spec.width, t->dec_norm);
-  }
-  for (int64_t i = 0; t->log_threshold != NULL && i < own; i++) {
-    t->sae->threshold[i] = (float)exponential((double)t->log_threshold[i]);
-  }
+  update_norms(t, 0, own);
+  update_thresholds(t, 0, own);
 }
 
 /* Without the name in the key, dictionaries of different sizes would share directions. */
@@ -127,13 +121,11 @@ static void start_row(const Train *t, uint64_t key, int64_t latent) {
 
 /* Whatever a checkpoint may have left. */
 static void forget(Train *t) {
-  static const size_t SIZES[] = {[TRAIN_FLOAT] = 4, [TRAIN_BF16] = 2, [TRAIN_INTEGER] = 8};
   TrainPart parts[TRAIN_PARTS];
   const int count = train_parts(t, parts);
   for (int p = 0; p < count; p++) {
     const int64_t rows = parts[p].is_whole ? 1 : shard_count(t->sae->own);
-    const int64_t items = parts[p].is_whole || parts[p].has_width ? t->spec.width : 1;
-    memset(parts[p].data, 0, (size_t)(rows * items) * SIZES[parts[p].type]);
+    memset(parts[p].data, 0, (size_t)(rows * train_part_row(&parts[p], &t->spec)));
   }
   t->step = t->dead = 0;
   t->cutoff = 0.0;
@@ -272,6 +264,11 @@ Status train_step(Train *t, const float *rows, int request, TrainReport *report)
 Shard train_written(const Train *t) {
   const Shard own = t->sae->own;
   return t->mesh->replica == 0 ? own : (Shard){own.first, own.first};
+}
+
+int64_t train_part_row(const TrainPart *part, const TrainSpec *spec) {
+  static const int64_t SIZES[] = {[TRAIN_FLOAT] = 4, [TRAIN_BF16] = 2, [TRAIN_INTEGER] = 8};
+  return (part->is_whole || part->has_width ? spec->width : 1) * SIZES[part->type];
 }
 
 int train_parts(Train *t, TrainPart parts[TRAIN_PARTS]) {

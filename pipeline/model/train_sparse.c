@@ -43,11 +43,6 @@ void train_sparse_close(Train *t) {
   MEMORY_FREE(t->sparse);
 }
 
-/* The results are the same. */
-static Status quantise(Train *t) {
-  return sae_quantise(t->sae, NULL);
-}
-
 static void note_hits(Train *t) {
   const Hits *hits = &t->sparse->picks->hits;
   for (int64_t i = 0; i < shard_count(t->sae->own); i++) {
@@ -117,7 +112,7 @@ Status train_sparse_forward(Train *t, const float *rows) {
   const int64_t batch = t->spec.batch, width = t->spec.width;
   const Shard own = mesh_rows(t->mesh, batch);
   const float *centred = t->centred + own.first * width;
-  TRY_ALL(t->mesh->all, quantise(t));
+  TRY_ALL(t->mesh->all, sae_quantise(t->sae, NULL));
   phases_lap(&t->times, PHASE_ENCODER);
   TRY(sae_select(t->mesh, t->sae, centred, shard_count(own), batch, s->picks));
   phases_lap(&t->times, PHASE_SELECT);

@@ -29,26 +29,22 @@ static void update_row(const Train *t, const TrainMoments *moments, float *weigh
     adam_update(&t->adam, weights + at, moments->first + at, moments->second + at, gradient, width);
     return;
   }
-  const uint64_t step = random_subkey(random_key(t->spec.seed, "moments", t->spec.name),
-                                      2 * (uint64_t)t->adam.step + which);
+  const uint64_t step = random_subkey(t->rounding, 2 * (uint64_t)t->adam.step + which);
   adam_update_bf16(&t->adam, weights + at, moments->half_first + at, moments->half_second + at,
                    gradient, width, random_subkey(step, (uint64_t)(t->sae->own.first + latent)),
                    room);
 }
 
-/* What follows from a latent's new weights. */
-static void measure_row(const Train *t, int64_t latent) {
+void update_norms(const Train *t, int64_t first, int64_t count) {
   const int64_t width = t->spec.width;
-  screen_norms(t->sae->w_enc + latent * width, 1, width, t->sae->norm + latent);
+  screen_norms(t->sae->w_enc + first * width, count, width, t->sae->norm + first);
   if (t->dec_norm != NULL) {
-    screen_norms(t->sae->w_dec + latent * width, 1, width, t->dec_norm + latent);
+    screen_norms(t->sae->w_dec + first * width, count, width, t->dec_norm + first);
   }
 }
 
-static void update_thresholds(const Train *t, int64_t first, int64_t count) {
-  adam_update(&t->adam, t->log_threshold + first, t->threshold.first + first,
-              t->threshold.second + first, t->gradient.thresholds + first, count);
-  for (int64_t i = first; i < first + count; i++) {
+void update_thresholds(const Train *t, int64_t first, int64_t count) {
+  for (int64_t i = first; t->log_threshold != NULL && i < first + count; i++) {
     t->sae->threshold[i] = (float)exponential((double)t->log_threshold[i]);
   }
 }
@@ -70,11 +66,13 @@ static Status update_unit(int64_t unit, int thread, void *context) {
     if (architecture->has_unit_rows) {
       update_unit_norm(t->sae->w_dec + latent * width, width);
     }
-    measure_row(t, latent);
+    update_norms(t, latent, 1);
   }
   adam_update(&t->adam, t->sae->b_enc + first, t->b_enc.first + first, t->b_enc.second + first,
               g->biases + first, past - first);
   if (t->log_threshold != NULL) {
+    adam_update(&t->adam, t->log_threshold + first, t->threshold.first + first,
+                t->threshold.second + first, g->thresholds + first, past - first);
     update_thresholds(t, first, past - first);
   }
   return OK;

@@ -30,26 +30,12 @@ void archive_name_core(const char *core) {
 
 /* --- declaring --- */
 
-static Status make_parent(const char *path) {
-  const char *slash = strrchr(path, '/');
-  if (slash == NULL || slash == path) {
-    return OK;
-  }
-  Text folder = {0};
-  Status status = text_append(&folder, path, slash - path);
-  if (status == OK) {
-    status = text_make_folder(folder.bytes);
-  }
-  text_clear(&folder);
-  return status;
-}
-
 /* An unwritable folder or a disk without an inode is seen before any work is done. */
 static Status start_part(const Archive *archive) {
   if (archive->team->rank != 0) {
     return OK;
   }
-  TRY(make_parent(archive->path));
+  TRY(text_make_parent(archive->path));
   return space_probe(archive->part, 0);
 }
 

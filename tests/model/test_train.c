@@ -85,14 +85,6 @@ static Train *start_small(Team *team, int64_t latents) {
   return train;
 }
 
-static int64_t bytes_of(TrainPartType type) {
-  return type == TRAIN_INTEGER ? 8 : (type == TRAIN_BF16 ? 2 : 4);
-}
-
-static int64_t part_items(const TrainPart *part, int64_t width) {
-  return part->is_whole || part->has_width ? width : 1;
-}
-
 /* Do this rank's latents, and what all ranks hold, have the bits of the run alone? */
 static bool is_same_state(Train *train, Train *whole) {
   TrainPart mine[TRAIN_PARTS], all[TRAIN_PARTS];
@@ -101,7 +93,7 @@ static bool is_same_state(Train *train, Train *whole) {
   const int parts = train_parts(train, mine);
   train_parts(whole, all);
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
+    const int64_t row = train_part_row(&mine[p], &train->spec);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
     same = same &&
@@ -185,7 +177,7 @@ static void gather_state(Train *train, Team *team, Train *whole) {
         shard_of(train->spec.latents, shard_latent_block(train->spec.latents), r, team->size));
   }
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
+    const int64_t row = train_part_row(&mine[p], &train->spec);
     if (mine[p].is_whole) {
       memcpy(all[p].data, mine[p].data, (size_t)row);
     } else {
@@ -201,7 +193,7 @@ static void spread_state(Train *whole, Train *train) {
   train_parts(whole, all);
   train->cutoff = whole->cutoff;
   for (int p = 0; p < parts; p++) {
-    const int64_t row = part_items(&mine[p], WIDTH) * bytes_of(mine[p].type);
+    const int64_t row = train_part_row(&mine[p], &train->spec);
     const int64_t rows = mine[p].is_whole ? 1 : shard_count(train->sae->own);
     const int64_t first = mine[p].is_whole ? 0 : train->sae->own.first;
     memcpy(mine[p].data, (const char *)all[p].data + first * row, (size_t)(rows * row));

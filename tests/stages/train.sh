@@ -222,6 +222,8 @@ check "other settings of a finished one are refused" fails 8 "force" run.yaml tr
 check "an unknown --only is refused" fails 2 "no dictionary" --only 77 run.yaml
 clear other
 check "a batch larger than the data is refused" fails 12 "train.batch" run.yaml folder=other train.batch=100000
+check "in a plan too" fails 12 "train.batch" --plan 2 run.yaml folder=other train.batch=100000
+check "and groups that are not equal" fails 3 "equal groups" --plan 3 run.yaml folder=other train.replicas=2
 clear wide
 $python -c 'import h5py
 with h5py.File("wide/activations.h5", "r+") as f: f["activation"][f["document"][...] != 3, 5] = float("nan")'
