@@ -4,7 +4,7 @@ program=$1 mpiexec=$2 sanitizers=$3 wrong=0
 
 # expect TEXT HOW: the run exits non-zero and says TEXT
 expect() {
-  said=$("$mpiexec" -n 2 --oversubscribe "$program" "$2" 2>&1)
+  said=$(ASAN_OPTIONS=$LEAK_OPTIONS "$mpiexec" -n 2 --oversubscribe "$program" "$2" 2>&1)
   if [ $? -eq 0 ]; then
     echo "planted $2: exit code 0" && wrong=1
   fi

@@ -16,11 +16,15 @@ tiny_inputs() {
   cp "$CLEAVE_SOURCE/tests/stages/tiny.yaml" run.yaml
 }
 
-# stage RANKS NAME ARGUMENTS...: one stage program; its stderr is shown when it fails.
+# stage RANKS NAME ARGUMENTS...: one stage program; its stderr is shown when it fails. The first run of each program
+# looks for leaks as well (sanitizers).
+declare -A watched
 stage() {
-  local ranks=$1 name=$2
+  local ranks=$1 name=$2 options=${ASAN_OPTIONS:-}
   shift 2
-  if ! mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >stage.out 2>stage.err; then
+  [ -n "${watched[$name]:-}" ] || options=${LEAK_OPTIONS:-}
+  watched[$name]=1
+  if ! ASAN_OPTIONS=$options mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >stage.out 2>stage.err; then
     echo "cleave-$name at $ranks ranks failed:"
     cat stage.out stage.err
     return 1
@@ -47,7 +51,8 @@ check() {
 fails() {
   local code=$1 pattern=$2 final=$3 ranks=$4 name=$5 got=0
   shift 5
-  timeout "${ERROR_SECONDS:-30}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err || got=$?
+  ASAN_OPTIONS=${LEAK_OPTIONS:-} timeout "${ERROR_SECONDS:-30}" mpirun -n "$ranks" "$CLEAVE_BIN/cleave-$name" "$@" >out 2>err ||
+    got=$?
   if [ "$got" -ne "$code" ]; then
     echo "exit code $got, expected $code"
   elif [ "$(grep -c '^cleave: ' err)" -ne 1 ]; then
