@@ -1,4 +1,7 @@
 # What all stage programs share: the tables of run.yaml's keys, command line, MPI, log, end message.
-add_library(stage_common STATIC settings.c stage.c)
+add_library(stage_settings STATIC settings.c)
+target_include_directories(stage_settings PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(stage_settings PUBLIC base)
+add_library(stage_common STATIC stage.c lock.c)
 target_include_directories(stage_common PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
-target_link_libraries(stage_common PUBLIC store math)
+target_link_libraries(stage_common PUBLIC stage_settings store math)

@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "batch.h"
+#include "config.h"
 #include "jobs.h"
 #include "memory.h"
+#include "settings.h"
 #include "text.h"
+
+enum { YAML_LIMIT = 16 << 20 };
 
 static const char HELP[] =
     "cleave: what becomes of each feature when a sparse autoencoder's dictionary grows?\n"
@@ -18,9 +23,16 @@ static const char HELP[] =
     "stale\n"
     "  cleave plan [flags] run.yaml [key.path=value ...]    memory, disk and operations of "
     "training\n"
+    "  cleave submit [flags] run.yaml [key.path=value ...] [-- options of sbatch ...]\n"
+    "                                                       a Slurm job for each stage, one after "
+    "the other\n"
     "\n"
     "flags:\n"
-    "  -n RANKS       ranks to run with (default: the cores of this machine)\n"
+    "  -n RANKS       ranks to run with (default: the cores of this machine; submit: Slurm's)\n"
+    "  --threads N    threads a rank (default: cores / ranks; submit: Slurm's)\n"
+    "  --nodes N      submit: nodes of each job (default: Slurm's)\n"
+    "  --launcher L   submit: mpirun (default) or srun, which needs Slurm with PMIx\n"
+    "  --dry-run      submit: only write the scripts, FOLDER/jobs/submit.sh and stage.sbatch\n"
     "  --from STAGE   begin with this stage\n"
     "  --to STAGE     end with this stage\n"
     "  --force        replace outputs that were made with other settings\n"
@@ -30,12 +42,26 @@ static const char HELP[] =
     "  program of its own (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help;\n"
     "  those that have nothing to do in a run say so.\n";
 
+typedef enum Command {
+  COMMAND_RUN,
+  COMMAND_STATUS,
+  COMMAND_PLAN,
+  COMMAND_SUBMIT,
+  COMMANDS
+} Command;
+static const char *const COMMAND_NAMES[COMMANDS] = {"run", "status", "plan", "submit"};
+
 typedef struct Call {
-  bool is_status, is_plan, is_help;
-  int ranks;
+  Command command;
+  bool is_help, is_dry;
+  int ranks, nodes, threads; /* 0: not given */
+  const char *launcher;
   int from, to;
-  char **arguments; /* passed on to the stages */
+  const char *yaml;
+  char **arguments; /* passed on to the stages: run.yaml, overrides, --force */
   int count;
+  char **options; /* behind --: of sbatch */
+  int option_count;
 } Call;
 
 static Status stage_argument(const char *flag, const char *value, int *out) {
@@ -47,55 +73,138 @@ static Status stage_argument(const char *flag, const char *value, int *out) {
   return OK;
 }
 
-static Status ranks_argument(const char *value, int *out) {
+static Status number_argument(const char *flag, const char *value, int *out) {
   char *end = NULL;
-  const long ranks = value == NULL ? 0 : strtol(value, &end, 10);
-  if (ranks < 1 || ranks > 1000000 || *end != '\0') {
-    return RAISE(ERR_USAGE, "-n %s: expected a number of ranks", value == NULL ? "" : value);
+  const long number = value == NULL ? 0 : strtol(value, &end, 10);
+  if (number < 1 || number > 1000000 || *end != '\0') {
+    return RAISE(ERR_USAGE, "%s %s: expected a number from 1 to 1000000", flag,
+                 value == NULL ? "" : value);
   }
-  *out = (int)ranks;
+  *out = (int)number;
   return OK;
+}
+
+static Status launcher_argument(const char *value, const char **out) {
+  if (value == NULL || (strcmp(value, "mpirun") != 0 && strcmp(value, "srun") != 0)) {
+    return RAISE(ERR_USAGE, "--launcher %s: expected mpirun or srun", value == NULL ? "" : value);
+  }
+  *out = value;
+  return OK;
+}
+
+/* A flag of ours that has a value; false: it is none. */
+static bool take_flag(Call *call, const char *name, const char *value, Status *status) {
+  *status = strcmp(name, "-n") == 0           ? number_argument(name, value, &call->ranks)
+            : strcmp(name, "--nodes") == 0    ? number_argument(name, value, &call->nodes)
+            : strcmp(name, "--threads") == 0  ? number_argument(name, value, &call->threads)
+            : strcmp(name, "--launcher") == 0 ? launcher_argument(value, &call->launcher)
+            : strcmp(name, "--from") == 0     ? stage_argument(name, value, &call->from)
+            : strcmp(name, "--to") == 0       ? stage_argument(name, value, &call->to)
+                                              : ERR_MISSING;
+  return *status != ERR_MISSING;
 }
 
 /* One of the driver's own flags, or something for the stages. */
 static Status take_argument(Call *call, char **argv, int *at) {
   const char *name = argv[*at];
-  if (strcmp(name, "-n") == 0) {
-    return ranks_argument(argv[++*at], &call->ranks);
+  Status status = OK;
+  if (take_flag(call, name, argv[*at + 1], &status)) {
+    ++*at;
+    return status;
   }
-  if (strcmp(name, "--from") == 0) {
-    return stage_argument(name, argv[++*at], &call->from);
-  }
-  if (strcmp(name, "--to") == 0) {
-    return stage_argument(name, argv[++*at], &call->to);
+  if (strcmp(name, "--dry-run") == 0) {
+    call->is_dry = true;
+    return OK;
   }
   if (name[0] == '-' && strcmp(name, "--force") != 0) {
     return RAISE(ERR_USAGE, "%s: no such flag; see cleave --help", name);
+  }
+  if (name[0] != '-' && call->yaml == NULL) {
+    call->yaml = name;
   }
   call->arguments[call->count++] = argv[*at];
   return OK;
 }
 
-static Status parse(int argc, char **argv, Call *call) {
-  *call = (Call){.ranks = jobs_cores(), .from = 0, .to = JOBS_STAGES - 1};
-  call->is_help = argc < 2;
-  for (int i = 1; i < argc; ++i) {
-    call->is_help = call->is_help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+static Status parse_command(const char *name, Command *command) {
+  for (int i = 0; i < COMMANDS; ++i) {
+    if (strcmp(name, COMMAND_NAMES[i]) == 0) {
+      *command = (Command)i;
+      return OK;
+    }
   }
+  return RAISE(ERR_USAGE, "%s: expected run, status, plan or submit; see cleave --help", name);
+}
+
+/* Some belong to one command. */
+static Status check_call(const Call *call) {
+  const char *name = COMMAND_NAMES[call->command];
+  if (call->yaml == NULL) {
+    return RAISE(ERR_USAGE, "no run.yaml given: cleave %s run.yaml", name);
+  }
+  if (call->command != COMMAND_SUBMIT &&
+      (call->is_dry || call->nodes > 0 || call->launcher != NULL || call->option_count > 0)) {
+    return RAISE(ERR_USAGE,
+                 "--nodes, --launcher, --dry-run and options of sbatch belong to cleave submit");
+  }
+  return OK;
+}
+
+static bool asks_for_help(int argc, char **argv) {
+  bool is_help = argc < 2;
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; ++i) {
+    is_help = is_help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+  }
+  return is_help;
+}
+
+static Status parse(int argc, char **argv, Call *call) {
+  *call = (Call){.from = 0, .to = JOBS_STAGES - 1, .is_help = asks_for_help(argc, argv)};
   if (call->is_help) {
     return OK;
   }
-  call->is_status = strcmp(argv[1], "status") == 0;
-  call->is_plan = strcmp(argv[1], "plan") == 0;
-  if (!call->is_status && !call->is_plan && strcmp(argv[1], "run") != 0) {
-    return RAISE(ERR_USAGE, "%s: expected run, status or plan; see cleave --help", argv[1]);
-  }
+  TRY(parse_command(argv[1], &call->command));
   TRY(MEMORY_NEW(&call->arguments, argc + 1, "the arguments"));
   for (int at = 2; at < argc; ++at) {
+    if (strcmp(argv[at], "--") == 0) {
+      call->options = argv + at + 1;
+      call->option_count = argc - at - 1;
+      break;
+    }
     TRY(take_argument(call, argv, &at));
   }
-  if (call->count == 0) {
-    return RAISE(ERR_USAGE, "no run.yaml given: cleave %s run.yaml", argv[1]);
+  return check_call(call);
+}
+
+/* run.yaml with the overrides. */
+static Status configure(const Call *call, Settings *settings) {
+  Text yaml = {0};
+  Config *config = NULL;
+  Status status = text_read_file(&yaml, call->yaml, YAML_LIMIT);
+  status =
+      status == OK ? config_parse(&config, call->yaml, text_chars(&yaml), yaml.length) : status;
+  for (int i = 0, position = 0; status == OK && i < call->count; ++i) {
+    const char *one = call->arguments[i];
+    if (one[0] != '-' && one != call->yaml) {
+      status = config_override(config, one, ++position);
+    }
+  }
+  status = status == OK ? settings_fill(settings, config) : status;
+  config_destroy(&config);
+  text_clear(&yaml);
+  return status;
+}
+
+static int ranks_of(const Call *call) {
+  return call->ranks > 0 ? call->ranks : jobs_cores();
+}
+
+/* The flags of ours, then what is passed on. */
+static Status put_before(const Call *call, char *const *flags, int count, char ***arguments) {
+  TRY(MEMORY_NEW(arguments, call->count + count, "the arguments"));
+  memcpy(*arguments, flags, (size_t)count * sizeof(**arguments));
+  for (int i = 0; i < call->count; ++i) {
+    (*arguments)[count + i] = call->arguments[i];
   }
   return OK;
 }
@@ -113,10 +222,10 @@ static void print_times(const Call *call, const double *seconds, int past) {
 }
 
 /* All stages in order; stops at the first that fails and hands on its exit code. */
-static Status run_stages(const Call *call, int *code) {
+static Status run_each(const Call *call, char *const *arguments, int count, int *code) {
   double seconds[JOBS_STAGES] = {0};
   for (int s = call->from; s <= call->to; ++s) {
-    const JobsCall job = {jobs_stages()[s].name, call->ranks, call->arguments, call->count};
+    const JobsCall job = {jobs_stages()[s].name, ranks_of(call), arguments, count, false};
     fflush(stdout);
     TRY(jobs_run(&job, code, &seconds[s]));
     if (*code != 0) {
@@ -129,18 +238,27 @@ static Status run_stages(const Call *call, int *code) {
   return OK;
 }
 
-/* The flags of ours, then what is passed on. */
-static Status put_before(const Call *call, char *const *flags, int count, char ***arguments) {
-  TRY(MEMORY_NEW(arguments, call->count + count, "the arguments"));
-  memcpy(*arguments, flags, (size_t)count * sizeof(**arguments));
-  for (int i = 0; i < call->count; ++i) {
-    (*arguments)[count + i] = call->arguments[i];
-  }
-  return OK;
+static Status run_stages(const Call *call, int *code) {
+  char number[16];
+  char **arguments = NULL;
+  const int flags = call->threads > 0 ? 2 : 0;
+  snprintf(number, sizeof(number), "%d", call->threads);
+  TRY(put_before(call, (char *[]){"--threads", number}, flags, &arguments));
+  const Status status = run_each(call, arguments, call->count + flags, code);
+  MEMORY_FREE(arguments);
+  return status;
 }
 
-/* Each stage says of its own outputs what their state is (--check writes nothing). */
-static Status show_states(const Call *call, int *code) {
+static void show_queue(const Settings *settings, const char *stage) {
+  char state[BATCH_STATE];
+  batch_state(settings->run.folder, stage, state);
+  if (state[0] != '\0') {
+    printf("%-10s %s\n", "", state);
+  }
+}
+
+/* Each stage says of its own outputs what their state is (--check writes nothing); Slurm says it of its job. */
+static Status show_each(const Call *call, const Settings *settings, int *code) {
   char **arguments = NULL;
   Status status = put_before(call, (char *[]){"--check"}, 1, &arguments);
   if (status == OK) {
@@ -148,15 +266,24 @@ static Status show_states(const Call *call, int *code) {
   }
   for (int s = call->from; status == OK && s <= call->to; ++s) {
     double seconds = 0;
-    const JobsCall job = {jobs_stages()[s].name, 1, arguments, call->count + 1};
+    const JobsCall job = {jobs_stages()[s].name, 1, arguments, call->count + 1, true};
     if (*code != 0) {
       printf("%-10s %-44s %s\n", job.stage, jobs_stages()[s].writes, "follows the above");
-      continue;
+    } else {
+      fflush(stdout);
+      status = jobs_run(&job, code, &seconds);
     }
-    fflush(stdout);
-    status = jobs_run(&job, code, &seconds);
+    show_queue(settings, job.stage);
   }
   MEMORY_FREE(arguments);
+  return status;
+}
+
+static Status show_states(const Call *call, int *code) {
+  Settings settings = {0};
+  Status status = configure(call, &settings);
+  status = status == OK ? show_each(call, &settings, code) : status;
+  settings_clear(&settings);
   return status;
 }
 
@@ -165,19 +292,63 @@ static Status show_plan(const Call *call, int *code) {
   char ranks[16];
   char **arguments = NULL;
   double seconds = 0;
-  snprintf(ranks, sizeof(ranks), "%d", call->ranks);
+  snprintf(ranks, sizeof(ranks), "%d", ranks_of(call));
   TRY(put_before(call, (char *[]){"--plan", ranks}, 2, &arguments));
-  const JobsCall job = {"train", 1, arguments, call->count + 2};
+  const JobsCall job = {"train", 1, arguments, call->count + 2, true};
   const Status status = jobs_run(&job, code, &seconds);
   MEMORY_FREE(arguments);
   return status;
 }
 
-static Status carry_out(const Call *call, int *code) {
-  if (call->is_plan) {
-    return show_plan(call, code);
+static Status write_jobs(const Call *call, const Settings *settings) {
+  BatchStage stages[JOBS_STAGES] = {{0}};
+  BatchRun run = {.folder = settings->run.folder,
+                  .launcher = call->launcher != NULL ? call->launcher : "mpirun",
+                  .nodes = call->nodes,
+                  .ranks = call->ranks,
+                  .threads = call->threads,
+                  .stages = stages,
+                  .arguments = call->arguments,
+                  .argument_count = call->count,
+                  .options = call->options,
+                  .option_count = call->option_count};
+  for (int s = call->from; s <= call->to; ++s) {
+    if (settings_has_work(settings, jobs_stages()[s].name)) {
+      stages[run.stage_count++].name = jobs_stages()[s].name;
+    }
   }
-  return call->is_status ? show_states(call, code) : run_stages(call, code);
+  return batch_write(&run);
+}
+
+static Status submit(const Call *call) {
+  Settings settings = {0};
+  TRY(configure(call, &settings));
+  const char *folder = settings.run.folder;
+  Status status = write_jobs(call, &settings);
+  if (status == OK && call->is_dry) {
+    printf("written: %s/jobs/submit.sh and stage.sbatch; to submit: %s/jobs/submit.sh\n", folder,
+           folder);
+  } else if (status == OK) {
+    status = batch_submit(folder);
+  }
+  if (status == OK && !call->is_dry) {
+    printf("logs: %s/logs/slurm-STAGE.log; how they stand: cleave status %s\n", folder, call->yaml);
+  }
+  settings_clear(&settings);
+  return status;
+}
+
+static Status carry_out(const Call *call, int *code) {
+  switch (call->command) {
+    case COMMAND_STATUS:
+      return show_states(call, code);
+    case COMMAND_PLAN:
+      return show_plan(call, code);
+    case COMMAND_SUBMIT:
+      return submit(call);
+    default:
+      return run_stages(call, code);
+  }
 }
 
 int main(int argc, char **argv) {

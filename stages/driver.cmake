@@ -1,1 +1,1 @@
-add_stage(cleave FILES driver.c USES drive)
+add_stage(cleave FILES driver.c USES drive stage_settings)

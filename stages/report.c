@@ -46,6 +46,7 @@ static Status stamp_of(Stage *stage, const Atlas *atlas, Stamp *stamp) {
 /* As stage_claim(), for a folder. */
 static Status claim(Stage *stage, const Stamp *stamp, const char *folder, bool *go) {
   bool is_there = false, is_current = false;
+  TRY(stage_lock(stage, folder));
   TRY(page_check(&stage->team, folder, stamp, &is_there, &is_current));
   *go = !is_current && !stage->is_check;
   if (stage->is_check) {

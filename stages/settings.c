@@ -111,6 +111,8 @@ static const ConfigRow TRAIN_ROWS[] = {
      "jumprelu: tanh of 4 times each activation, or 1 for each that fires.", true},
     {"bandwidth", CONFIG_REAL, FIELD(TrainSettings, bandwidth), "2", 1e-9, 1e6, "scores",
      "jumprelu: width of the window around a threshold in which scores move it.", true},
+    {"revival", CONFIG_REAL, FIELD(TrainSettings, revival), "3e-6", 0, 1e6, "",
+     "jumprelu: weight of the loss that draws dead latents up to their thresholds.", true},
     {"batch", CONFIG_INTEGER, FIELD(TrainSettings, batch), "512", 1, 1 << 24, "rows",
      "Rows a step.", true},
     {"passes", CONFIG_REAL, FIELD(TrainSettings, passes), "1", 1e-6, 1e6, "passes",
@@ -137,16 +139,13 @@ static const ConfigRow TRAIN_ROWS[] = {
      "... or for this share of the run, whichever is smaller.", true},
     {"window", CONFIG_INTEGER, FIELD(TrainSettings, window), "65536", 1, 1e9, "rows",
      "Rows shuffled together in memory (drawn from random places of the corpus).", true},
-    {"revival", CONFIG_REAL, FIELD(TrainSettings, revival), "3e-6", 0, 1e6, "",
-     "jumprelu: weight of the loss that draws dead latents up to their thresholds.", true},
     {"replicas", CONFIG_INTEGER, FIELD(TrainSettings, replicas), "1", 1, 65536, "groups",
      "Groups of ranks: each holds a whole dictionary, in parts, and selects in its part of a "
      "batch.",
      false},
     {"together", CONFIG_FLAG, FIELD(TrainSettings, together), "false", 0, 0, "",
      "Train dictionaries of one seed in one pass on the same batches: the rows are read once, and "
-     "all are "
-     "in memory.",
+     "all are in memory.",
      true},
     {"checkpoint", CONFIG_REAL, FIELD(TrainSettings, checkpoint), "10", 0, 1e6, "minutes",
      "Time between checkpoints; 0: only on SIGTERM and SIGUSR1.", false},
@@ -474,6 +473,28 @@ bool settings_is_trained(const Settings *settings, int64_t index) {
 
 bool settings_is_encoded(const Settings *settings, int64_t index) {
   return settings->dictionaries[index].codes[0] == '\0';
+}
+
+bool settings_has_work(const Settings *settings, const char *stage) {
+  int64_t trained = 0;
+  int64_t encoded = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    trained += settings_is_trained(settings, i);
+    encoded += settings_is_encoded(settings, i);
+  }
+  if (strcmp(stage, "harvest") == 0) {
+    return settings_harvests(settings);
+  }
+  if (strcmp(stage, "import") == 0) {
+    return !settings_harvests(settings) || trained < settings->count;
+  }
+  if (strcmp(stage, "train") == 0) {
+    return trained > 0 || settings->count == 0;
+  }
+  if (strcmp(stage, "evaluate") == 0) {
+    return settings_evaluates(settings);
+  }
+  return strcmp(stage, "encode") != 0 || encoded > 0 || settings->count == 0;
 }
 
 /* Is `parent` something that `child` is compared with? */

@@ -150,11 +150,13 @@ bool settings_is_level(const Settings *settings, int64_t index);
  *  settings_harvests    activations.h5 comes from harvest, not from section `import`
  *  settings_evaluates   cleave-evaluate has something to do: the model is known
  *  settings_is_trained  the dictionary is trained here, not imported
- *  settings_is_encoded  its codes are made here, not imported */
+ *  settings_is_encoded  its codes are made here, not imported
+ *  settings_has_work    the stage of this name has something to do */
 bool settings_harvests(const Settings *settings);
 bool settings_evaluates(const Settings *settings);
 bool settings_is_trained(const Settings *settings, int64_t index);
 bool settings_is_encoded(const Settings *settings, int64_t index);
+bool settings_has_work(const Settings *settings, const char *stage);
 
 /** The comparisons to make, in a fixed order: every level with every smaller level; every control
  * with its twin and with every smaller level. child and parent are indices of dictionaries. pairs

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "dense.h"
 #include "exchange.h"
+#include "lock.h"
 #include "log.h"
 #include "memory.h"
 #include "text.h"
@@ -111,7 +112,7 @@ static Status print_help(const StageSpec *spec) {
       "  --force             replace an output that was made with other settings\n"
       "  --check             only say whether the outputs are up to date (exit code 0), "
       "stale or absent\n"
-      "  --threads N         threads a rank (default: cores / ranks)\n"
+      "  --threads N         threads a rank (default: cores / ranks, of those it is bound to)\n"
       "  --help              this text\n",
       spec->name, spec->purpose, spec->name, spec->reads, spec->writes));
   for (const StageFlag *f = spec->flags; f != NULL && f->name != NULL; ++f) {
@@ -223,11 +224,25 @@ static Status set_threads(Stage *stage) {
       return RAISE(ERR_USAGE, "--threads %s: expected a number from 0 to 1024", arguments.threads);
     }
   }
+  const int64_t share = sysconf(_SC_NPROCESSORS_ONLN) / stage->team.node_size,
+                cores = threads_cores();
   if (count == 0) {
-    count = sysconf(_SC_NPROCESSORS_ONLN) / stage->team.node_size;
+    count = share < cores ? share : cores;
   }
   threads_set(count < 1 ? 1 : (int)count);
   return OK;
+}
+
+/* mpirun binds each of one or two ranks to a core, where threads would take turns. */
+static void warn_of_binding(Stage *stage) {
+  const bool is_bound =
+      threads_count() > threads_cores() && threads_cores() < sysconf(_SC_NPROCESSORS_ONLN);
+  if (team_any(&stage->team, is_bound)) {
+    log_warning(
+        "%d threads a rank, but mpirun or Slurm has bound ranks to fewer cores: they take turns. "
+        "mpirun --bind-to none lets them use all",
+        threads_count());
+  }
 }
 
 /* The run's folder, logs/ in it, and effective.yaml: what was used. */
@@ -267,31 +282,11 @@ static Status open_log(Stage *stage) {
   return OK;
 }
 
-/* Is there work for import, train, encode or evaluate? Other stages always have some. */
-static bool has_work(const Settings *settings, const char *name) {
-  int64_t trained = 0;
-  int64_t encoded = 0;
-  for (int64_t i = 0; i < settings->count; ++i) {
-    trained += settings_is_trained(settings, i);
-    encoded += settings_is_encoded(settings, i);
-  }
-  if (strcmp(name, "import") == 0) {
-    return !settings_harvests(settings) || trained < settings->count;
-  }
-  if (strcmp(name, "train") == 0) {
-    return trained > 0 || settings->count == 0;
-  }
-  if (strcmp(name, "evaluate") == 0) {
-    return settings_evaluates(settings);
-  }
-  return strcmp(name, "encode") != 0 || encoded > 0 || settings->count == 0;
-}
-
 static void say_next(const Stage *stage) {
   static const char *const ORDER[] = {"import", "train", "encode", "evaluate", "compare"};
   const char *next = stage->is_answer ? "" : stage->spec->next;
   for (int i = 0; i < 4; ++i) {
-    if (strcmp(next, ORDER[i]) == 0 && !has_work(&stage->settings, next)) {
+    if (strcmp(next, ORDER[i]) == 0 && !settings_has_work(&stage->settings, next)) {
       next = ORDER[i + 1];
     }
   }
@@ -310,6 +305,7 @@ static Status work(Stage *stage, int argc, char **argv) {
   TRY(status);
   TRY_ALL(&stage->team, set_threads(stage));
   TRY(open_log(stage));
+  warn_of_binding(stage);
   TRY(stage->spec->run(stage));
   if (stage->is_check) {
     return stage->check;
@@ -430,8 +426,14 @@ void stage_skip(const Stage *stage, const char *output, const char *why) {
   }
 }
 
+Status stage_lock(Stage *stage, const char *path) {
+  const bool is_taken = stage->team.rank == 0 && !stage->is_check;
+  return team_agree(&stage->team, is_taken ? lock_take(stage->settings.run.folder, path) : OK);
+}
+
 Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) {
   bool is_current = false;
+  TRY(stage_lock(stage, path));
   bool is_there = stage->team.rank == 0 && access(path, F_OK) == 0;
   is_there = team_any(&stage->team, is_there);
   TRY(stamp_check(stamp, &stage->team, path, stage->force || stage->is_check, &is_current));

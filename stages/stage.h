@@ -80,9 +80,15 @@ void stage_wrote(Stage *stage, const char *path);
 int64_t stage_columns(void);
 /** May the stage make `path`? An output with this stamp is "up to date", and go false; with another
  * stamp the stage refuses unless --force. With --check the output's state is printed, and go is
- * always false. Every stage asks this for every output before it works. ranks   collective go out
- * make it fails   ERR_STALE */
+ * always false. Every stage asks this for every output before it works.
+ *  ranks   collective
+ *  go      out     make it
+ *  fails   ERR_STALE, ERR_BUSY (as stage_lock) */
 Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) MUST_USE;
+/** See that no other run makes this output as long as this process lives; stage_claim() does it.
+ *  ranks   collective
+ *  fails   ERR_BUSY, ERR_FILE */
+Status stage_lock(Stage *stage, const char *path) MUST_USE;
 /** What --check says of an output whose state the stage found by itself (a folder has no stamp that stage_claim could
  *  read).
  *  ranks   local, on all ranks */

@@ -19,6 +19,7 @@
   X(ERR_NUMERIC, 11, "a number is not finite")                          \
   X(ERR_DATA, 12, "the data cannot support what was asked")             \
   X(ERR_FAULT, 13, "a fault was injected by TEAM_FAULT")                \
+  X(ERR_BUSY, 14, "another run is at work here")                        \
   X(ERR_INTERRUPTED, 85, "stopped by a signal, the state is saved: run again to continue")
 
 #define STATUS_ENUM(name, code, sentence) name = (code),

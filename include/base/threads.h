@@ -13,6 +13,9 @@ enum { THREADS_MOST = 1024 };
  *  ranks   local */
 void threads_set(int count);
 int threads_count(void);
+/** Cores that this process may use: mpirun and Slurm bind ranks to a part of the machine's.
+ *  ranks   local; from the main thread */
+int threads_cores(void);
 
 /** One unit of work. `thread` is in [0, threads_count()), for scratch memory of its own. */
 typedef Status (*ThreadsUnit)(int64_t unit, int thread, void *context);

@@ -1,6 +1,7 @@
 #ifndef JOBS_H
 #define JOBS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -26,6 +27,7 @@ typedef struct JobsCall {
   int ranks;
   char *const *arguments; /* [count] flags, run.yaml, overrides; borrowed */
   int count;
+  bool is_quiet; /* without mpirun's own words on exit codes */
 } JobsCall;
 
 /** Start `mpirun -n ranks cleave-STAGE arguments...` and wait; SIGTERM and SIGUSR1 are passed on to

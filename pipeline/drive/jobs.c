@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "memory.h"
 
-enum { FIXED_ARGUMENTS = 8, PATH_SIZE = 4096 };
+enum { FIXED_ARGUMENTS = 10, PATH_SIZE = 4096 };
 
 static const JobsStage STAGES[JOBS_STAGES] = {
     {"harvest", "activations.h5"}, {"import", "dictionaries/"}, {"train", "dictionaries/"},
@@ -113,9 +113,11 @@ Status jobs_run(const JobsCall *call, int *code, double *seconds) {
   TRY(find_program(call->stage, program));
   TRY(MEMORY_NEW(&argv, call->count + FIXED_ARGUMENTS, "the arguments of mpirun"));
   snprintf(ranks, sizeof(ranks), "%d", call->ranks);
-  char *fixed[] = {"mpirun", "--oversubscribe", "-n", ranks, program};
-  const int first = (int)(sizeof(fixed) / sizeof(fixed[0]));
-  memcpy(argv, fixed, sizeof(fixed));
+  char *fixed[] = {"mpirun", "--oversubscribe", "--bind-to", "none", "-n", ranks, "-q", program};
+  const int fixed_count = (int)(sizeof(fixed) / sizeof(fixed[0]));
+  const int first = call->is_quiet ? fixed_count : fixed_count - 1;
+  fixed[first - 1] = program;
+  memcpy(argv, fixed, (size_t)first * sizeof(fixed[0]));
   for (int i = 0; i < call->count; ++i) {
     argv[first + i] = call->arguments[i];
   }

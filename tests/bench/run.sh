@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A benchmark against a peer on the same rows with the same threads, in one run.
-# usage: tests/bench/run.sh harvest|train|train_large|compare [arguments]      (see harvest.sh, train.sh, ...)
+# usage: tests/bench/run.sh harvest|train|train_large|train_memory|compare [arguments]      (see harvest.sh, train.sh, ...)
 #        tests/bench/run.sh flagship FOLDER [arguments]    time and memory of the largest case (see flagship.sh)
 # The last line is `NAME ratio = X (PEER VERSION; own GEMM limit Y)`.
 set -euo pipefail
 case ${1:-} in
-  harvest | train | train_large | compare | flagship) exec "$(dirname "$0")/$1.sh" "${@:2}" ;;
+  harvest | train | train_large | train_memory | compare | flagship) exec "$(dirname "$0")/$1.sh" "${@:2}" ;;
   *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
 esac

@@ -12,12 +12,11 @@ examples/install_packages.sh examples/packages.txt tests/packages.txt >&2
 cmake --preset release >/dev/null
 cmake --build build/release --target cleave-harvest cleave-train train_plan -j "$(nproc)" >/dev/null
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
-venv=build/bench/train-venv
-if [ ! -f "$venv/complete" ]; then
+venv=${CLEAVE_BENCH_VENV:-build/bench/train-venv}
+if ! "$venv/bin/python" -c "import sae_lens" 2>/dev/null; then
   echo "installing sae-lens into $venv" >&2
   /usr/bin/python3 -m venv "$venv"
-  "$venv/bin/pip" install -q sae-lens h5py numpy
-  touch "$venv/complete"
+  "$venv/bin/pip" install -q sae-lens==6.54.12 h5py numpy
 fi
 activations=${1:-build/bench/train/activations.h5}
 if [ $# -eq 0 ] && [ ! -f "$activations" ]; then

@@ -17,7 +17,7 @@ venv=${CLEAVE_BENCH_VENV:-build/bench/train-venv}
 if ! "$venv/bin/python" -c 'import sae_lens' 2>/dev/null; then
   echo "installing sae-lens into $venv" >&2
   /usr/bin/python3 -m venv "$venv"
-  "$venv/bin/pip" install -q sae-lens h5py numpy
+  "$venv/bin/pip" install -q sae-lens==6.54.12 h5py numpy
 fi
 # Without what only its activation buffers import (nnsight).
 "$venv/bin/pip" show -q dictionary-learning 2>/dev/null || "$venv/bin/pip" install -q --no-deps dictionary-learning==0.1.0 einops

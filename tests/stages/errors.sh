@@ -72,6 +72,26 @@ check "truncated codes" cut_fails codes/160.h5 families.h5 families
 check "truncated neighbours" cut_fails neighbours.h5 families.h5 families
 check "a truncated families.h5" cut_fails families.h5 report report
 
+# Two runs in one folder: the second is told so; when the first has ended, however it ended, it may go on.
+two_runs() {
+  local pid result=0
+  mkdir -p twice/logs
+  $python - >holder.out <<'PY' &
+import fcntl, time
+with open("twice/logs/lock", "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("locked", flush=True)
+    time.sleep(600)
+PY
+  pid=$!
+  until grep -q locked holder.out; do sleep 0.02; done
+  fails 14 "another run is making it .process $pid." twice/activations.h5 2 harvest run.yaml folder=twice || result=1
+  kill -KILL $pid
+  wait $pid 2>/dev/null
+  [ $result -eq 0 ] && stage 2 harvest run.yaml folder=twice
+}
+check "two runs in one folder" two_runs
+
 # A full disk, at 1 to 4 ranks: a small tmpfs that cannot hold the output.
 full_disk() { # RANKS STAGE FINAL KILOBYTES
   mkdir -p full
@@ -86,7 +106,7 @@ full_disk() { # RANKS STAGE FINAL KILOBYTES
 }
 if mkdir -p full && mount -t tmpfs -o size=64k tmpfs full 2>/dev/null; then
   umount full
-  for ranks in 1 2 3 4; do
+  for ranks in ${FULL_RANKS:-1 2 3 4}; do
     check "a full disk in harvest at $ranks ranks" full_disk $ranks harvest activations.h5 20000
     check "a full disk in train at $ranks ranks" full_disk $ranks train dictionaries/48.h5 20000
     check "a full disk in encode at $ranks ranks" full_disk $ranks encode codes/48.h5 20000

@@ -63,6 +63,14 @@ look() { # NAME ENCODED LEAST MOST
 
 settings_of_ranks=("2 1" "3 2" "4 1" "8 1")
 [ -z "${SAME_BYTES_FEW:-}" ] || settings_of_ranks=("3 2")
+# Screened in float32, in 7 bits, and in what AVX-512 has without VNNI.
+processors=(CLEAVE_LOWP=off "DNNL_MAX_CPU_ISA=AVX2 CLEAVE_LANES=avx2" DNNL_MAX_CPU_ISA=AVX512_CORE)
+[ -z "${SAME_BYTES_FEW:-}" ] || processors=()
+on() { # SETTINGS COMMAND...
+  local -x $1
+  shift
+  "$@"
+}
 try() { # NAME ENCODED LEAST MOST ARGUMENTS...: least and most L0
   local name=$1 look=("${@:1:4}")
   shift 4
@@ -77,10 +85,16 @@ try() { # NAME ENCODED LEAST MOST ARGUMENTS...: least and most L0
   done
   case $name in
     relu | jumprelu) ;;
-    *) check "$name: the same bytes on a grid of 2 x 2" same 4 1 "${settings[@]}" train.replicas=2 ;;
+    *)
+      check "$name: the same bytes on a grid of 2 x 2" same 4 1 "${settings[@]}" train.replicas=2
+      for processor in "${processors[@]}"; do
+        check "$name: the same bytes with $processor" on "$processor" same 2 1 "${settings[@]}"
+      done
+      ;;
   esac
   check "$name: killed and resumed" resumed "${settings[@]}"
 }
+[ -n "${SAME_BYTES_FEW:-}" ] || try topk topk 3 3 train.k=3 # train.sh has more of it
 try batchtopk jumprelu 2 4 train.k=3 train.moments=bf16
 try matryoshka jumprelu 2 4 train.k=3 train.prefixes=3
 try relu relu 1 40 train.sparsity=1
