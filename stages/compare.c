@@ -179,7 +179,6 @@ static Status work(Compare *compare, const char *path) {
 static Status run(Stage *stage) {
   Compare compare = {.stage = stage, .team = &stage->team};
   char *path = NULL;
-  stage_catch_signals();
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "neighbours.h5"));
   const Status status = work(&compare, path);
   compare_close(&compare);
@@ -203,5 +202,6 @@ int main(int argc, char **argv) {
       .sections = SECTIONS,
       .flags = FLAGS,
       .run = run};
+  stage_catch_signals(); /* first: a warning may come early */
   return stage_main(argc, argv, &SPEC);
 }

@@ -14,13 +14,13 @@
 /* Closing any descriptor of the file would give up all locks on it, so there is one, for ever. */
 static int g_file = -1;
 
-static Status open_file(const char *folder) {
+static Status open_file(const char *folder, int flags) {
   char *path = NULL;
   if (g_file >= 0) {
     return OK;
   }
   TRY(text_join_path(&path, folder, "logs/lock"));
-  g_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  g_file = open(path, O_RDWR | O_CLOEXEC | flags, 0666);
   const Status status =
       g_file >= 0 ? OK : RAISE(ERR_FILE, "cannot open %s: %s", path, strerror(errno));
   MEMORY_FREE(path);
@@ -49,7 +49,7 @@ static Status refuse(const char *path, struct flock byte) {
 
 Status lock_take(const char *folder, const char *path) {
   static bool is_told;
-  TRY(open_file(folder));
+  TRY(open_file(folder, O_CREAT));
   const struct flock byte = byte_of(folder, path);
   if (fcntl(g_file, F_SETLK, &byte) == 0) {
     return OK;
@@ -63,4 +63,9 @@ Status lock_take(const char *folder, const char *path) {
     is_told = true;
   }
   return OK;
+}
+
+bool lock_is_held(const char *folder, const char *path) {
+  struct flock byte = byte_of(folder, path);
+  return open_file(folder, 0) == OK && fcntl(g_file, F_GETLK, &byte) == 0 && byte.l_type != F_UNLCK;
 }

@@ -1,6 +1,8 @@
 #ifndef LOCK_H
 #define LOCK_H
 
+#include <stdbool.h>
+
 #include "status.h"
 
 /** One maker an output, whatever host it runs on: the lock is a byte of FOLDER/logs/lock, held until the process ends,
@@ -10,5 +12,8 @@
  *  path    in      the output, in that folder
  *  fails   ERR_BUSY (another process holds it: names it), ERR_FILE, ERR_MEMORY */
 Status lock_take(const char *folder, const char *path) MUST_USE;
+/** Does another process make this output now?
+ *  ranks   local */
+bool lock_is_held(const char *folder, const char *path);
 
 #endif

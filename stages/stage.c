@@ -408,24 +408,6 @@ void stage_wrote(Stage *stage, const char *path) {
            text_of_bytes((double)most, peak));
 }
 
-void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_current) {
-  if (stage->team.rank == 0) {
-    printf("%-10s %-44s %s\n", stage->spec->name, path,
-           is_current ? "up to date" : (is_there ? "made with other settings" : "absent"));
-  }
-  if (!is_current) {
-    stage->check = is_there ? ERR_STALE : ERR_MISSING;
-  }
-}
-
-void stage_skip(const Stage *stage, const char *output, const char *why) {
-  if (!stage->is_check) {
-    log_info("%s: %s", output, why);
-  } else if (stage->team.rank == 0) {
-    printf("%-10s %-44s %s\n", stage->spec->name, output, why);
-  }
-}
-
 Status stage_lock(Stage *stage, const char *path) {
   const bool is_taken = stage->team.rank == 0 && !stage->is_check;
   return team_agree(&stage->team, is_taken ? lock_take(stage->settings.run.folder, path) : OK);

@@ -96,7 +96,7 @@ void stage_print_state(Stage *stage, const char *path, bool is_there, bool is_cu
 /** Say that an output is not for this stage to make in this run.
  *  ranks   local, on all ranks */
 void stage_skip(const Stage *stage, const char *output, const char *why);
-/** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train only).
+/** Set by SIGUSR1 and SIGTERM once stage_catch_signals() was called (train and compare, which can save).
  *  ranks   local: agree with team_any() */
 void stage_catch_signals(void);
 bool stage_is_signalled(void);

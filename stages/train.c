@@ -155,7 +155,6 @@ static Status run(Stage *stage) {
   char *path = NULL;
   const char *screen = NULL;
   lowp_open(&screen);
-  stage_catch_signals();
   TRY_ALL(&stage->team, stage_check_only(stage));
   TRY_ALL(&stage->team, check_keys(stage));
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));
@@ -187,5 +186,6 @@ int main(int argc, char **argv) {
       .sections = SECTIONS,
       .flags = FLAGS,
       .run = run};
+  stage_catch_signals(); /* first: a warning may come early */
   return stage_main(argc, argv, &SPEC);
 }

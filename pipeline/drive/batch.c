@@ -175,7 +175,7 @@ static void find_id(const char *folder, const char *stage, char id[64]) {
   FILE *file = path_in_jobs(folder, "submitted", &path) == OK ? fopen(path, "r") : NULL;
   while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
     if (sscanf(line, "%63s %63[0-9]", name, number) == 2 && strcmp(name, stage) == 0) {
-      strcpy(id, number);
+      memcpy(id, number, sizeof(number));
     }
   }
   if (file != NULL) {
@@ -208,5 +208,5 @@ void batch_state(const char *folder, const char *stage, char *out) {
            id);
   const bool is_known =
       first_line(command, line); /* Slurm forgets jobs some minutes after their end */
-  snprintf(out, BATCH_STATE, "job %s: %.120s", id, is_known ? line : "no longer in the queue");
+  snprintf(out, BATCH_STATE, "job %.20s: %.120s", id, is_known ? line : "no longer in the queue");
 }
