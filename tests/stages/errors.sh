@@ -86,7 +86,8 @@ PY
   pid=$!
   until grep -q locked holder.out; do sleep 0.02; done
   fails 14 "another run is making it .process $pid." twice/activations.h5 2 harvest run.yaml folder=twice || result=1
-  mpirun -n 1 "$CLEAVE_BIN/cleave-harvest" --check run.yaml folder=twice 2>/dev/null | grep -q 'being made' || result=1
+  mpirun -n 1 "$CLEAVE_BIN/cleave-harvest" --check run.yaml folder=twice >check.out 2>/dev/null || true
+  grep -q 'being made' check.out || result=1
   kill -KILL $pid
   wait $pid 2>/dev/null
   [ $result -eq 0 ] && stage 2 harvest run.yaml folder=twice

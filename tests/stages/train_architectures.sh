@@ -94,7 +94,7 @@ try() { # NAME ENCODED LEAST MOST ARGUMENTS...: least and most L0
   esac
   check "$name: killed and resumed" resumed "${settings[@]}"
 }
-[ -n "${SAME_BYTES_FEW:-}" ] || try topk topk 3 3 train.k=3 # train.sh has more of it
+[ -n "${SAME_BYTES_FEW:-}" ] || try topk topk 2 3 train.k=3 # train.sh has more of it
 try batchtopk jumprelu 2 4 train.k=3 train.moments=bf16
 try matryoshka jumprelu 2 4 train.k=3 train.prefixes=3
 try relu relu 1 40 train.sparsity=1
