@@ -11,7 +11,7 @@ cmake --preset release >/dev/null
 cmake --build --preset release --target programs | tail -n 1
 mkdir -p $folder
 [ -e $folder/text.jsonl ] || examples/quickstart_text.py $folder/text.jsonl 3200000
-stage() { mpirun --oversubscribe -n 2 $bin/cleave-"$1" "${@:2}"; }
+stage() { mpirun --oversubscribe -n 2 $bin/cleave-"$1" "${@:2}" </dev/null; } # else mpirun reads the table below
 stage harvest $here/run.yaml
 
 wanted=("$@") shown=()
