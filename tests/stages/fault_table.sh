@@ -50,7 +50,7 @@ settle() {
 }
 table=$work/table
 : >"$table"
-# report STAGE FAULT SECONDS SEEN: a line of the table; false where it took too long or the bytes differ.
+# conclude STAGE FAULT SECONDS SEEN: a line of the table; false where it took too long or the bytes differ.
 conclude() {
   local result="the same bytes" bad=0
   awk -v s="$3" -v l=$LIMIT 'BEGIN {exit !(s < l)}' || { result="TOO LONG"; bad=1; }
