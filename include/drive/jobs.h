@@ -36,6 +36,12 @@ typedef struct JobsCall {
  * mpirun not found), ERR_FILE */
 Status jobs_run(const JobsCall *call, int *code, double *seconds) MUST_USE;
 
+/** The folder of the running program, where the stages' programs stand too.
+ *  out     out     [JOBS_PATH]
+ *  fails   ERR_FILE */
+enum { JOBS_PATH = 4032 };
+Status jobs_folder(char *out) MUST_USE;
+
 /** Cores of this machine: the default number of ranks. */
 int jobs_cores(void);
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "jobs.h"
 #include "memory.h"
 #include "text.h"
 
@@ -43,13 +44,11 @@ static Status quote_all(Text *out, const char *name, char *const *words, int64_t
 }
 
 static Status put_head(const BatchRun *run, Text *out) {
-  char here[PATH_SIZE], program[PATH_SIZE];
-  const ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-  if (getcwd(here, sizeof(here)) == NULL || length < 0) {
-    return RAISE(ERR_FILE, "cannot find this folder or the running program's: %s", strerror(errno));
+  char here[PATH_SIZE], programs[JOBS_PATH];
+  TRY(jobs_folder(programs));
+  if (getcwd(here, sizeof(here)) == NULL) {
+    return RAISE(ERR_FILE, "cannot find this folder: %s", strerror(errno));
   }
-  program[length] = '\0';
-  *strrchr(program, '/') = '\0';
   TRY(text_printf(
       out,
       "#!/usr/bin/env bash\n"
@@ -60,7 +59,7 @@ static Status put_head(const BatchRun *run, Text *out) {
       "set -euo pipefail\ncd "));
   TRY(quote(out, here));
   TRY(text_printf(out, "\nexport CLEAVE_BIN="));
-  TRY(quote(out, program));
+  TRY(quote(out, programs));
   TRY(text_printf(out, " CLEAVE_LAUNCHER=%s\nfolder=", run->launcher));
   TRY(quote(out, run->folder));
   TRY(text_append(out, "\n", 1));

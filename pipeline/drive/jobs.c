@@ -36,17 +36,21 @@ int jobs_cores(void) {
   return cores < 1 ? 1 : (int)cores;
 }
 
-/* cleave-STAGE beside the running program. */
-static Status find_program(const char *stage, char path[PATH_SIZE]) {
-  char self[PATH_SIZE - 64];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+Status jobs_folder(char *out) {
+  const ssize_t length = readlink("/proc/self/exe", out, JOBS_PATH - 1);
   if (length < 0) {
     return RAISE(ERR_FILE, "cannot find the folder of the running program: %s", strerror(errno));
   }
-  self[length] = '\0';
-  char *slash = strrchr(self, '/');
-  slash[1] = '\0';
-  snprintf(path, PATH_SIZE, "%scleave-%s", self, stage);
+  out[length] = '\0';
+  *strrchr(out, '/') = '\0';
+  return OK;
+}
+
+/* cleave-STAGE beside the running program. */
+static Status find_program(const char *stage, char path[PATH_SIZE]) {
+  char folder[JOBS_PATH];
+  TRY(jobs_folder(folder));
+  snprintf(path, PATH_SIZE, "%s/cleave-%s", folder, stage);
   if (access(path, X_OK) != 0) {
     return RAISE(ERR_MISSING, "%s: no such program; build the project first", path);
   }
