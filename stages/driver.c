@@ -1,15 +1,15 @@
 /* cleave: the driver. A plain process that runs the stage programs in order under mpirun; what is
  * up to date says so itself, so a run that was interrupted goes on where it stopped. */
 
+#include "driver.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batch.h"
 #include "config.h"
-#include "jobs.h"
 #include "memory.h"
-#include "settings.h"
 #include "text.h"
 
 enum { YAML_LIMIT = 16 << 20 };
@@ -21,8 +21,8 @@ static const char HELP[] =
     "  cleave run [flags] run.yaml [key.path=value ...]     all stages that are not up to date\n"
     "  cleave status [flags] run.yaml [key.path=value ...]  what is there, what is missing or "
     "stale\n"
-    "  cleave plan [flags] run.yaml [key.path=value ...]    memory, disk and operations of "
-    "training\n"
+    "  cleave plan [flags] run.yaml [key.path=value ...]    memory, disk, operations and time of "
+    "each stage\n"
     "  cleave submit [flags] run.yaml [key.path=value ...] [-- options of sbatch ...]\n"
     "                                                       a Slurm job for each stage, one after "
     "the other\n"
@@ -30,7 +30,10 @@ static const char HELP[] =
     "flags:\n"
     "  -n RANKS       ranks to run with (default: the cores of this machine; submit: Slurm's)\n"
     "  --threads N    threads a rank (default: cores / ranks; submit: Slurm's)\n"
-    "  --nodes N      submit: nodes of each job (default: Slurm's)\n"
+    "  --nodes N      submit: nodes of each job (default: Slurm's); plan: so many (default: 1)\n"
+    "  --measure      plan: first measure this machine, a minute; kept for later plans and submit\n"
+    "  --rows N, --width N, --memory GB\n"
+    "                 plan: of activations that nobody has made yet; memory of a node\n"
     "  --launcher L   submit: mpirun (default) or srun, which needs Slurm with PMIx\n"
     "  --dry-run      submit: only write the scripts, FOLDER/jobs/submit.sh and stage.sbatch\n"
     "  --from STAGE   begin with this stage\n"
@@ -42,27 +45,7 @@ static const char HELP[] =
     "  program of its own (mpirun -n RANKS cleave-harvest run.yaml) and says more with --help;\n"
     "  those that have nothing to do in a run say so.\n";
 
-typedef enum Command {
-  COMMAND_RUN,
-  COMMAND_STATUS,
-  COMMAND_PLAN,
-  COMMAND_SUBMIT,
-  COMMANDS
-} Command;
 static const char *const COMMAND_NAMES[COMMANDS] = {"run", "status", "plan", "submit"};
-
-typedef struct Call {
-  Command command;
-  bool is_help, is_dry;
-  int ranks, nodes, threads; /* 0: not given */
-  const char *launcher;
-  int from, to;
-  const char *yaml;
-  char **arguments; /* passed on to the stages: run.yaml, overrides, --force */
-  int count;
-  char **options; /* behind --: of sbatch */
-  int option_count;
-} Call;
 
 static Status stage_argument(const char *flag, const char *value, int *out) {
   *out = value == NULL ? -1 : jobs_find(value);
@@ -104,6 +87,16 @@ static bool take_flag(Call *call, const char *name, const char *value, Status *s
   return *status != ERR_MISSING;
 }
 
+/* cleave-plan reads them, and says what is wrong with them. */
+static bool is_of_plan(const char *name) {
+  static const char *const NAMES[] = {"--measure", "--rows", "--width", "--memory"};
+  bool is_one = false;
+  for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); ++i) {
+    is_one = is_one || strcmp(name, NAMES[i]) == 0;
+  }
+  return is_one;
+}
+
 /* One of the driver's own flags, or something for the stages. */
 static Status take_argument(Call *call, char **argv, int *at) {
   const char *name = argv[*at];
@@ -114,6 +107,14 @@ static Status take_argument(Call *call, char **argv, int *at) {
   }
   if (strcmp(name, "--dry-run") == 0) {
     call->is_dry = true;
+    return OK;
+  }
+  if (call->command == COMMAND_PLAN && is_of_plan(name)) {
+    call->is_measuring = call->is_measuring || strcmp(name, "--measure") == 0;
+    call->arguments[call->count++] = argv[*at];
+    if (strcmp(name, "--measure") != 0 && argv[*at + 1] != NULL) {
+      call->arguments[call->count++] = argv[++*at];
+    }
     return OK;
   }
   if (name[0] == '-' && strcmp(name, "--force") != 0) {
@@ -143,9 +144,11 @@ static Status check_call(const Call *call) {
     return RAISE(ERR_USAGE, "no run.yaml given: cleave %s run.yaml", name);
   }
   if (call->command != COMMAND_SUBMIT &&
-      (call->is_dry || call->nodes > 0 || call->launcher != NULL || call->option_count > 0)) {
-    return RAISE(ERR_USAGE,
-                 "--nodes, --launcher, --dry-run and options of sbatch belong to cleave submit");
+      (call->is_dry || call->launcher != NULL || call->option_count > 0)) {
+    return RAISE(ERR_USAGE, "--launcher, --dry-run and options of sbatch belong to cleave submit");
+  }
+  if (call->nodes > 0 && call->command != COMMAND_SUBMIT && call->command != COMMAND_PLAN) {
+    return RAISE(ERR_USAGE, "--nodes belongs to cleave submit and cleave plan");
   }
   return OK;
 }
@@ -199,8 +202,7 @@ static int ranks_of(const Call *call) {
   return call->ranks > 0 ? call->ranks : jobs_cores();
 }
 
-/* The flags of ours, then what is passed on. */
-static Status put_before(const Call *call, char *const *flags, int count, char ***arguments) {
+Status driver_arguments(const Call *call, char *const *flags, int count, char ***arguments) {
   TRY(MEMORY_NEW(arguments, call->count + count, "the arguments"));
   memcpy(*arguments, flags, (size_t)count * sizeof(**arguments));
   for (int i = 0; i < call->count; ++i) {
@@ -243,7 +245,7 @@ static Status run_stages(const Call *call, int *code) {
   char **arguments = NULL;
   const int flags = call->threads > 0 ? 2 : 0;
   snprintf(number, sizeof(number), "%d", call->threads);
-  TRY(put_before(call, (char *[]){"--threads", number}, flags, &arguments));
+  TRY(driver_arguments(call, (char *[]){"--threads", number}, flags, &arguments));
   const Status status = run_each(call, arguments, call->count + flags, code);
   MEMORY_FREE(arguments);
   return status;
@@ -260,7 +262,7 @@ static void show_queue(const Settings *settings, const char *stage) {
 /* Each stage says of its own outputs what their state is (--check writes nothing); Slurm says it of its job. */
 static Status show_each(const Call *call, const Settings *settings, int *code) {
   char **arguments = NULL;
-  Status status = put_before(call, (char *[]){"--check"}, 1, &arguments);
+  Status status = driver_arguments(call, (char *[]){"--check"}, 1, &arguments);
   if (status == OK) {
     printf("%-10s %-44s %s\n", "stage", "output", "state");
   }
@@ -287,53 +289,35 @@ static Status show_states(const Call *call, int *code) {
   return status;
 }
 
-/* One process is enough to say what many would take. */
-static Status show_plan(const Call *call, int *code) {
-  char ranks[16];
+Status driver_plan(const Call *call, char *const *flags, int count, int *code) {
+  char ranks[16], nodes[16], threads[16];
+  char *own[10] = {"--ranks", ranks, "--nodes", nodes};
   char **arguments = NULL;
   double seconds = 0;
+  int used = 4;
   snprintf(ranks, sizeof(ranks), "%d", ranks_of(call));
-  TRY(put_before(call, (char *[]){"--plan", ranks}, 2, &arguments));
-  const JobsCall job = {"train", 1, arguments, call->count + 2, true};
+  snprintf(nodes, sizeof(nodes), "%d", call->nodes > 0 ? call->nodes : 1);
+  snprintf(threads, sizeof(threads), "%d", call->threads);
+  if (call->threads > 0) {
+    own[used++] = "--threads";
+    own[used++] = threads;
+  }
+  for (int i = 0; i < count; ++i) {
+    own[used++] = flags[i];
+  }
+  TRY(driver_arguments(call, own, used, &arguments));
+  /* One process is enough to say what many would take; a machine is measured while all its cores work. */
+  const JobsCall job = {"plan", call->is_measuring ? ranks_of(call) : 1, arguments,
+                        call->count + used, true};
   const Status status = jobs_run(&job, code, &seconds);
   MEMORY_FREE(arguments);
   return status;
 }
 
-static Status write_jobs(const Call *call, const Settings *settings) {
-  BatchStage stages[JOBS_STAGES] = {{0}};
-  BatchRun run = {.folder = settings->run.folder,
-                  .launcher = call->launcher != NULL ? call->launcher : "mpirun",
-                  .nodes = call->nodes,
-                  .ranks = call->ranks,
-                  .threads = call->threads,
-                  .stages = stages,
-                  .arguments = call->arguments,
-                  .argument_count = call->count,
-                  .options = call->options,
-                  .option_count = call->option_count};
-  for (int s = call->from; s <= call->to; ++s) {
-    if (settings_has_work(settings, jobs_stages()[s].name)) {
-      stages[run.stage_count++].name = jobs_stages()[s].name;
-    }
-  }
-  return batch_write(&run);
-}
-
 static Status submit(const Call *call) {
   Settings settings = {0};
-  TRY(configure(call, &settings));
-  const char *folder = settings.run.folder;
-  Status status = write_jobs(call, &settings);
-  if (status == OK && call->is_dry) {
-    printf("written: %s/jobs/submit.sh and stage.sbatch; to submit: %s/jobs/submit.sh\n", folder,
-           folder);
-  } else if (status == OK) {
-    status = batch_submit(folder);
-  }
-  if (status == OK && !call->is_dry) {
-    printf("logs: %s/logs/slurm-STAGE.log; how they stand: cleave status %s\n", folder, call->yaml);
-  }
+  Status status = configure(call, &settings);
+  status = status == OK ? driver_submit(call, &settings) : status;
   settings_clear(&settings);
   return status;
 }
@@ -343,7 +327,7 @@ static Status carry_out(const Call *call, int *code) {
     case COMMAND_STATUS:
       return show_states(call, code);
     case COMMAND_PLAN:
-      return show_plan(call, code);
+      return driver_plan(call, NULL, 0, code);
     case COMMAND_SUBMIT:
       return submit(call);
     default:

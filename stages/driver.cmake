@@ -1,1 +1,1 @@
-add_stage(cleave FILES driver.c USES drive stage_settings)
+add_stage(cleave FILES driver.c driver_submit.c USES drive stage_settings)

@@ -130,6 +130,9 @@ static Status print_help(const StageSpec *spec) {
 }
 
 const char *stage_flag(const Stage *stage, const char *name) {
+  if (strcmp(name, "--threads") == 0) {
+    return arguments.threads;
+  }
   const int own = own_flag(stage->spec, name);
   ASSERT(own >= 0);
   return arguments.values[own];

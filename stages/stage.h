@@ -50,7 +50,7 @@ struct Stage {
 /** Returns the exit code (the status) on all ranks alike. */
 int stage_main(int argc, char **argv, const StageSpec *spec);
 
-/** Value of an own flag, NULL when it was not given ("" for a flag without value).
+/** Value of an own flag or of --threads, NULL when it was not given ("" for a flag without value).
  *  ranks   local */
 const char *stage_flag(const Stage *stage, const char *name);
 /** The number that an own flag gives; without the flag `out` stays as it is.

@@ -4,7 +4,6 @@
 #include "lowp.h"
 #include "memory.h"
 #include "train_group.h"
-#include "train_plan.h"
 
 /* Keys that would do nothing are refused. */
 static Status refuse_key(const Stage *stage, const char *key, bool is_used) {
@@ -139,16 +138,6 @@ static Status train_each(Stage *stage, TrainRows *rows, Waiting *waiting, const 
   return OK;
 }
 
-static Status plan(Stage *stage, TrainRows *rows, const char *path) {
-  int64_t ranks = stage->team.size;
-  stage->is_answer = true;
-  TRY_ALL(&stage->team, stage_integer(stage, "--plan", 1, 1000000, &ranks));
-  TRY_ALL(&stage->team, check_groups(stage, ranks));
-  TRY(train_rows_open(rows, &stage->team, path));
-  TRY(train_rows_find(rows, &stage->team));
-  return train_plan_print(stage, rows, ranks);
-}
-
 static Status run(Stage *stage) {
   TrainRows rows = {0};
   Waiting waiting = {0};
@@ -158,9 +147,7 @@ static Status run(Stage *stage) {
   TRY_ALL(&stage->team, stage_check_only(stage));
   TRY_ALL(&stage->team, check_keys(stage));
   TRY_OWN(&stage->team, &path, stage_path(stage, &path, "activations.h5"));
-  const bool is_plan = stage_flag(stage, "--plan") != NULL;
-  const Status status =
-      is_plan ? plan(stage, &rows, path) : train_each(stage, &rows, &waiting, path);
+  const Status status = train_each(stage, &rows, &waiting, path);
   for (int64_t i = 0; i < waiting.count; i++) {
     training_close(&waiting.items[i]);
   }
@@ -175,7 +162,6 @@ int main(int argc, char **argv) {
                                                   &SETTINGS_TRAIN, NULL};
   static const StageFlag FLAGS[] = {
       {"--only", "NAME", "train this dictionary alone"},
-      {"--plan", "RANKS", "only say what training would take on so many ranks"},
       {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "train",

@@ -27,6 +27,17 @@ Status transformer_create(Transformer **out, const Gguf *gguf,
                           const TransformerOptions *options) MUST_USE;
 void transformer_destroy(Transformer **transformer);
 
+/** What a transformer would take: nothing is loaded.
+ *  rows     in      tokens of a unit
+ *  fails    as transformer_create */
+typedef struct TransformerSize {
+  int64_t width, vocabulary;
+  double weights, scratch; /* bytes: of the process, of each thread's scratch */
+  double operations;       /* float32 operations of a token, at full contexts */
+} TransformerSize;
+Status transformer_measure(const Gguf *gguf, const TransformerOptions *options, int64_t rows,
+                           TransformerSize *out) MUST_USE;
+
 int64_t transformer_width(const Transformer *transformer);
 int64_t transformer_vocabulary(const Transformer *transformer);
 int64_t transformer_layers(const Transformer *transformer); /* of the model, loaded or not */

@@ -54,6 +54,9 @@ typedef struct WeightsWanted {
  *           quantisation), ERR_FORMAT (absent or wrong metadata or tensors), ERR_CONFIG (more
  *           layers than the model has), ERR_MEMORY */
 Status weights_init(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted) MUST_USE;
+/** The same without the weights: shape, and how many floats they would take. */
+Status weights_measure(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted,
+                       int64_t *floats) MUST_USE;
 void weights_clear(Weights *weights);
 
 #endif

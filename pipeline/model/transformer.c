@@ -88,24 +88,55 @@ static int64_t qkv_width(const Weights *weights) {
   return weights->query_width + 2 * weights->kv_width;
 }
 
-static Status take_scratch(TransformerScratch *scratch) {
-  const Weights *weights = scratch->weights;
-  const int64_t rows = scratch->rows;
-  const int64_t sizes[] = {rows * weights->width, rows * qkv_width(weights),
-                           rows * weights->query_width, rows * 2 * weights->hidden,
-                           attention_scratch(weights->positions)};
-  float **const parts[] = {&scratch->normed, &scratch->qkv, &scratch->mixed, &scratch->gates,
-                           &scratch->scores};
+enum { SCRATCH_PARTS = 5 };
+
+/* Floats of normed, qkv, mixed, gates, scores, rounded up; returns their sum. */
+static int64_t scratch_floats(const Weights *weights, int64_t rows, int64_t floats[SCRATCH_PARTS]) {
+  const int64_t exact[SCRATCH_PARTS] = {rows * weights->width, rows * qkv_width(weights),
+                                        rows * weights->query_width, rows * 2 * weights->hidden,
+                                        attention_scratch(weights->positions)};
   int64_t total = 0;
-  for (int i = 0; i < 5; ++i) {
-    total += (sizes[i] + 15) / 16 * 16;
+  for (int i = 0; i < SCRATCH_PARTS; ++i) {
+    floats[i] = (exact[i] + 15) / 16 * 16;
+    total += floats[i];
   }
+  return total;
+}
+
+static Status take_scratch(TransformerScratch *scratch) {
+  float **const parts[SCRATCH_PARTS] = {&scratch->normed, &scratch->qkv, &scratch->mixed,
+                                        &scratch->gates, &scratch->scores};
+  int64_t floats[SCRATCH_PARTS];
+  const int64_t total = scratch_floats(scratch->weights, scratch->rows, floats);
   TRY(MEMORY_NEW(&scratch->block, total, "working memory of the forward pass"));
-  total = 0;
-  for (int i = 0; i < 5; ++i) {
-    *parts[i] = scratch->block + total;
-    total += (sizes[i] + 15) / 16 * 16;
+  float *at = scratch->block;
+  for (int i = 0; i < SCRATCH_PARTS; ++i) {
+    *parts[i] = at;
+    at += floats[i];
   }
+  return OK;
+}
+
+/* Weights meet every token; so do the keys and values of a context. */
+static double operations_of(const Weights *weights, int64_t floats) {
+  const double positions = (double)weights->loaded * (double)weights->positions;
+  return 2.0 * (double)floats + 4.0 * positions * (double)weights->query_width;
+}
+
+Status transformer_measure(const Gguf *gguf, const TransformerOptions *options, int64_t rows,
+                           TransformerSize *out) {
+  const WeightsWanted wanted = {
+      .layers = options->layers, .positions = options->positions, .logits = options->logits};
+  Weights weights;
+  int64_t floats = 0, parts[SCRATCH_PARTS];
+  *out = (TransformerSize){0};
+  TRY(weights_measure(&weights, gguf, &wanted, &floats));
+  *out = (TransformerSize){.width = weights.width,
+                           .vocabulary = weights.vocabulary,
+                           .weights = 4.0 * (double)floats,
+                           .scratch = 4.0 * (double)scratch_floats(&weights, rows, parts),
+                           .operations = operations_of(&weights, floats)};
+  weights_clear(&weights);
   return OK;
 }
 

@@ -195,21 +195,29 @@ static Status load(Plan *plan, Weights *weights) {
   return threads_run(plan->count, fill_piece, plan);
 }
 
-static Status make(Weights *weights, Plan *plan, const WeightsWanted *wanted) {
-  TRY(blueprint_read(weights, plan->gguf, wanted));
-  TRY(make_plan(plan, weights, wanted));
-  return load(plan, weights);
-}
-
-Status weights_init(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted) {
+static Status make(Weights *weights, Plan *plan, const WeightsWanted *wanted, bool loads) {
   ASSERT(!wanted->logits || wanted->layers < 0);
-  *weights = (Weights){.gguf = gguf};
-  Plan plan = {.gguf = gguf};
-  const Status status = make(weights, &plan, wanted);
-  MEMORY_FREE(plan.pieces);
+  *weights = (Weights){.gguf = plan->gguf};
+  Status status = blueprint_read(weights, plan->gguf, wanted);
+  status = status == OK ? make_plan(plan, weights, wanted) : status;
+  status = status == OK && loads ? load(plan, weights) : status;
+  MEMORY_FREE(plan->pieces);
   if (status != OK) {
     weights_clear(weights);
   }
+  return status;
+}
+
+Status weights_init(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted) {
+  Plan plan = {.gguf = gguf};
+  return make(weights, &plan, wanted, true);
+}
+
+Status weights_measure(Weights *weights, const Gguf *gguf, const WeightsWanted *wanted,
+                       int64_t *floats) {
+  Plan plan = {.gguf = gguf};
+  const Status status = make(weights, &plan, wanted, false);
+  *floats = plan.floats;
   return status;
 }
 

@@ -1,0 +1,47 @@
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include <stdbool.h>
+
+#include "jobs.h"
+#include "settings.h"
+
+/** The driver's command line, and what its files share. A plain process: no MPI inside. */
+
+typedef enum Command {
+  COMMAND_RUN,
+  COMMAND_STATUS,
+  COMMAND_PLAN,
+  COMMAND_SUBMIT,
+  COMMANDS
+} Command;
+
+typedef struct Call {
+  Command command;
+  bool is_help, is_dry, is_measuring;
+  int ranks, nodes, threads; /* 0: not given */
+  const char *launcher;
+  int from, to;
+  const char *yaml;
+  char **
+      arguments; /* passed on to the stages: run.yaml, overrides, --force; to the plan its own flags too */
+  int count;
+  char **options; /* behind --: of sbatch */
+  int option_count;
+} Call;
+
+/** Flags of ours, then what is passed on.
+ *  arguments out   [call->count + count] the caller's to MEMORY_FREE
+ *  fails   ERR_MEMORY */
+Status driver_arguments(const Call *call, char *const *flags, int count,
+                        char ***arguments) MUST_USE;
+
+/** Run cleave-plan with some flags of its own behind the ranks, nodes and threads of the call.
+ *  flags   in      [count]
+ *  code    out     its exit code */
+Status driver_plan(const Call *call, char *const *flags, int count, int *code) MUST_USE;
+
+/** cleave submit: write the scripts, sized by the plan, and submit them unless the call is dry. */
+Status driver_submit(const Call *call, const Settings *settings) MUST_USE;
+
+#endif

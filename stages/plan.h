@@ -1,0 +1,101 @@
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "stage.h"
+
+/** What each stage of a run takes on so many ranks, before anything is made: cleave-plan's table, and the sizes of
+ *  Slurm's jobs. Where the memory is that of one object the code that would take it is asked (train); elsewhere a
+ *  formula adds up what the stage holds at its worst moment. tests/stages/plan.sh compares both with what the stages
+ *  say they took. */
+
+/** What a machine does; 0: nobody measured it. Kept in FOLDER/rates.csv. */
+typedef struct PlanRates {
+  double dense;         /* float32 operations of products a second, of a core while all compute */
+  double screened;      /* operations of products in 8 bits with what follows them, the same */
+  double streamed;      /* bytes of memory a second that a core walks through, the same */
+  double written, read; /* bytes a second of the run's folder, of a node */
+  double sent;          /* bytes a second that a rank hands to another */
+} PlanRates;
+
+/** A model's first layers, or all of them with its output head. */
+typedef struct PlanModel {
+  double weights;    /* bytes */
+  double scratch;    /* bytes of a thread's unit of contexts */
+  double operations; /* of a token */
+} PlanModel;
+
+/** Features fire unequally: on the real dictionaries of the README's long run the median one fires once in so many
+ *  times the mean distance. */
+#define PLAN_UNEVEN 2.5
+
+/** What is known of the rows. */
+typedef struct PlanFacts {
+  int64_t rows, width; /* of activations.h5 */
+  int64_t row_bytes;   /* of one there */
+  int64_t training;    /* rows that are not held out */
+  int64_t tokens, documents, vocabulary;
+  int64_t context;   /* 0: no model */
+  PlanModel part;    /* up to the layer; all zero without a model */
+  PlanModel whole;   /* the same */
+  const char *where; /* for people: what rows and width were taken from */
+} PlanFacts;
+
+typedef struct Plan {
+  Stage *stage;
+  PlanFacts facts;
+  PlanRates rates;
+  int64_t ranks, nodes, threads; /* threads a rank */
+} Plan;
+
+/** What something takes. Bytes and operations are doubles: nobody needs their last digits. */
+typedef struct PlanCost {
+  double memory;   /* bytes of the rank that has most, beside the program and its libraries */
+  double disk;     /* bytes that it leaves */
+  double scratch;  /* bytes of temporary files at the worst moment */
+  double dense;    /* float32 operations of products, all ranks together */
+  double screened; /* operations of products in 8 bits, the same */
+  double streamed; /* bytes of memory walked through, the same */
+  double read;     /* bytes from disk, the same */
+  double sent;     /* bytes that a rank hands to others */
+} PlanCost;
+
+/** One after the other: memory and scratch of the larger, the rest in all.  ranks local */
+void plan_then(PlanCost *sum, const PlanCost *next);
+/** Seconds on the plan's ranks; 0: no rates.  ranks local */
+double plan_seconds(const Plan *plan, const PlanCost *cost);
+/** Bytes of screening so many queries at once for their k best (screen.h).  ranks local */
+double plan_screen(const Plan *plan, double queries, double k);
+/** Latents of the rank that has most.  ranks local */
+int64_t plan_share(const Plan *plan, int64_t latents);
+
+/** Where rows, width and model come from: activations.h5, or the model and the text, or flags.
+ *  ranks   collective
+ *  rows, width in  of the flags, 0: not given
+ *  fails   ERR_DATA (nobody knows rows or width: says what to give); of the files that are there */
+Status plan_facts(Plan *plan, int64_t rows, int64_t width) MUST_USE;
+
+/** The stages. A stage with nothing to do costs nothing.
+ *  ranks   local
+ *  index   in      dictionary
+ *  fails   ERR_MEMORY; train: ERR_DATA */
+Status plan_harvest(const Plan *plan, PlanCost *cost) MUST_USE;
+Status plan_import(const Plan *plan, PlanCost *cost) MUST_USE;
+Status plan_train(const Plan *plan, int64_t index, int64_t *steps, PlanCost *cost) MUST_USE;
+Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) MUST_USE;
+Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
+Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
+Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
+Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
+/** Active latents a row of a dictionary: k, what its maker states, or 100 where nobody knows.  ranks local */
+double plan_l0(const Plan *plan, int64_t index);
+
+/** Measure this machine while all ranks compute, and keep the rates in FOLDER/rates.csv.
+ *  ranks   collective
+ *  fails   ERR_FILE, ERR_SPACE, ERR_MEMORY */
+Status plan_rates_measure(Stage *stage, PlanRates *rates) MUST_USE;
+/** What FOLDER/rates.csv says; all zero without it.
+ *  ranks   local
+ *  fails   ERR_FORMAT */
+Status plan_rates_read(const Stage *stage, PlanRates *rates) MUST_USE;
+
+#endif

@@ -1,0 +1,76 @@
+#include "encode_file.h"
+#include "encode_rows.h"
+#include "label.h"
+#include "plan.h"
+
+/* encode. */
+
+enum { DESCRIBED = 16384 };             /* encode_file.c: latents described at a time */
+enum { PIECE_HITS = 4 << 20 };          /* encode.c: hits of rows with thresholds held at once */
+static const double UNKNOWN_L0 = 100.0; /* of an import whose maker says nothing */
+
+double plan_l0(const Plan *plan, int64_t index) {
+  const Settings *settings = &plan->stage->settings;
+  const double stated = settings->dictionaries[index].l0;
+  return settings_is_trained(settings, index) ? (double)settings->train.k
+         : stated > 0                         ? stated
+                                              : UNKNOWN_L0;
+}
+
+/* Codes that a row keeps: of k selected ones the next k too. */
+static double entries_of_row(const Plan *plan, int64_t index) {
+  return (settings_is_trained(&plan->stage->settings, index) ? 2.0 : 1.0) * plan_l0(plan, index);
+}
+
+static double described_bytes(const EncodeSettings *settings) {
+  const int64_t examples = settings->examples + settings->intervals * settings->per_interval;
+  return 8.0 * (double)examples + 4.0 * LABEL_TOKENS;
+}
+
+static double codes_bytes(const Plan *plan, int64_t index) {
+  const double rows = (double)plan->facts.rows, l0 = plan_l0(plan, index);
+  const double latents = (double)plan->stage->settings.dictionaries[index].latents;
+  return rows * (8.0 + 9.0 * entries_of_row(plan, index) + 8.0 * l0) +
+         latents * (48.0 + described_bytes(&plan->stage->settings.encode));
+}
+
+/* The dictionary with its encoder in 8 bits; a batch, as read, scaled, centred and once more for the covariance; what
+ * fires in it. At the end the firings of this rank's latents, by latent. */
+static double memory_of(const Plan *plan, int64_t index) {
+  const PlanFacts *facts = &plan->facts;
+  const Settings *settings = &plan->stage->settings;
+  const double width = (double)facts->width, batch = ENCODE_ROWS_BATCH;
+  const double own = (double)plan_share(plan, settings->dictionaries[index].latents);
+  const double entries = entries_of_row(plan, index);
+  const double hits =
+      settings_is_trained(settings, index) ? batch * entries * 24.0 : 36.0 * (double)PIECE_HITS;
+  const double dictionary = own * (9.0 * width + 60.0);
+  const double rows =
+      batch * ((double)facts->row_bytes + 13.0 * width + 64.0) + 512.0 * 8.0 * width;
+  const double codes = batch / (double)plan->ranks * entries * 1.25 * (30.0 + 2.0 * 16.0 + 9.0);
+  const double firings = 12.0 * (double)facts->rows * plan_l0(plan, index) / (double)plan->ranks;
+  return dictionary + rows + hits + codes + plan_screen(plan, batch, entries) +
+         16.0 * width * width + 2.0 * (double)(4 << 20) + firings +
+         DESCRIBED * described_bytes(&settings->encode);
+}
+
+Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
+  const Settings *settings = &plan->stage->settings;
+  const PlanFacts *facts = &plan->facts;
+  *cost = (PlanCost){0};
+  if (!settings_is_encoded(settings, index)) {
+    return OK;
+  }
+  const double rows = (double)facts->rows, width = (double)facts->width;
+  const double latents = (double)settings->dictionaries[index].latents;
+  const double others = (double)(plan->ranks - 1) / (double)plan->ranks;
+  const double l0 = plan_l0(plan, index), entries = entries_of_row(plan, index);
+  cost->memory = memory_of(plan, index);
+  cost->disk = codes_bytes(plan, index);
+  cost->scratch = rows * (9.0 * entries + 16.0 * l0);
+  cost->screened = 2.0 * rows * latents * width;
+  cost->streamed = rows * 8.0 * entries * 4.0 * width + 60.0 * rows * entries;
+  cost->read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost->scratch;
+  cost->sent = others * rows * (4.0 * width + (16.0 * entries + 16.0 * l0) / (double)plan->ranks);
+  return OK;
+}

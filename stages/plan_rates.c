@@ -1,0 +1,311 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dense.h"
+#include "exchange.h"
+#include "lowp.h"
+#include "memory.h"
+#include "plan.h"
+#include "random.h"
+#include "screen.h"
+#include "text.h"
+#include "threads.h"
+
+/* The kernels that the stages spend their time in, at shapes of theirs, while all ranks and threads compute. */
+
+enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, TOP = 32, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
+enum { PIECE = 16 << 20, PIECES = 32 }; /* of the file: half a gigabyte */
+static const double LEAST_SECONDS = 1.0;
+
+static double *of(PlanRates *rates, int index) {
+  double *const all[] = {&rates->dense,   &rates->screened, &rates->streamed,
+                         &rates->written, &rates->read,     &rates->sent};
+  return all[index];
+}
+enum { RATES = 6 };
+static const char *const NAMES[RATES] = {"dense",   "screened", "streamed",
+                                         "written", "read",     "sent"};
+static const char *const UNITS[RATES] = {"operations/s a core", "operations/s a core",
+                                         "bytes/s a core",      "bytes/s a node",
+                                         "bytes/s a node",      "bytes/s a rank"};
+
+static Status random_rows(float **rows, int64_t count, const char *name) {
+  TRY(MEMORY_NEW(rows, count * WIDTH, "rows to measure with"));
+  const uint64_t key = random_key(1, "rates", name);
+  for (int64_t i = 0; i < count * WIDTH; ++i) {
+    (*rows)[i] = (float)random_normal(key, (uint64_t)i) / 28.0F; /* about unit rows */
+  }
+  return OK;
+}
+
+typedef struct Bench {
+  float *queries, *base;
+  float *out;   /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
+  double *sums; /* [threads] so that nothing is left out as useless */
+  double seconds;
+} Bench;
+
+static void bench_clear(Bench *bench) {
+  MEMORY_FREE(bench->queries);
+  MEMORY_FREE(bench->base);
+  MEMORY_FREE(bench->out);
+  MEMORY_FREE(bench->sums);
+}
+
+static Status bench_take(Bench *bench) {
+  *bench = (Bench){0};
+  TRY(random_rows(&bench->queries, QUERIES, "queries"));
+  TRY(random_rows(&bench->base, BASE, "base"));
+  TRY(MEMORY_NEW(&bench->out, (int64_t)threads_count() * GEMM_ROWS * GEMM_COLUMNS, "products"));
+  return MEMORY_NEW(&bench->sums, threads_count(), "sums");
+}
+
+static Status multiply_unit(int64_t unit, int thread, void *context) {
+  const Bench *bench = context;
+  (void)unit;
+  dense_gemm(bench->queries, GEMM_ROWS, bench->base, GEMM_COLUMNS, WIDTH,
+             bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS);
+  return OK;
+}
+
+/* Rows in no order, as candidates are scored and gradients gathered. */
+static Status walk_unit(int64_t unit, int thread, void *context) {
+  const Bench *bench = context;
+  const uint64_t key = random_key(unit, "walk", "");
+  double sum = 0;
+  for (uint64_t i = 0; i < QUERIES; ++i) {
+    const float *row = bench->base + random_below(key, i, BASE) * WIDTH;
+    sum += (double)dense_dot(bench->queries, row, WIDTH);
+  }
+  bench->sums[thread] += sum;
+  return OK;
+}
+
+/* Operations, or bytes, a second and core: units are run until a second is over. */
+static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench, double *rate) {
+  const int64_t units = 4 * (int64_t)threads_count();
+  double done = 0, seconds = 0;
+  team_barrier(team);
+  const double began = clock_seconds();
+  while (seconds < LEAST_SECONDS) {
+    TRY(threads_run(units, run, bench));
+    done += (double)units * of_unit;
+    seconds = clock_seconds() - began;
+  }
+  *rate = done / seconds / (double)threads_count();
+  return OK;
+}
+
+static Status screen_once(const Bench *bench, const Lowp *left, const Lowp *right,
+                          const double *norms, SelectKey *keys, int64_t *counts) {
+  const bool has_bytes = left->rows != NULL;
+  const ScreenJob job = {.query = {.rows = bench->queries,
+                                   .norm = norms,
+                                   .count = QUERIES,
+                                   .lowp = has_bytes ? left : NULL},
+                         .base = {.rows = bench->base,
+                                  .norm = norms + QUERIES,
+                                  .count = BASE,
+                                  .lowp = has_bytes ? right : NULL},
+                         .width = WIDTH,
+                         .k = TOP,
+                         .keys = keys,
+                         .counts = counts};
+  return screen_run(&job);
+}
+
+static Status screen_for(const Bench *bench, const Lowp *left, const Lowp *right,
+                         const double *norms, SelectKey *keys, int64_t *counts, double *rate) {
+  double done = 0, seconds = 0;
+  const double began = clock_seconds();
+  while (seconds < LEAST_SECONDS) {
+    memset(counts, 0, QUERIES * sizeof(*counts));
+    TRY(screen_once(bench, left, right, norms, keys, counts));
+    done += 2.0 * QUERIES * BASE * WIDTH;
+    seconds = clock_seconds() - began;
+  }
+  *rate = done / seconds / (double)threads_count();
+  return OK;
+}
+
+static Status measure_screen(const Bench *bench, double *rate) {
+  Lowp left = {0}, right = {0};
+  double *norms = NULL;
+  SelectKey *keys = NULL;
+  int64_t *counts = NULL;
+  const char *why = NULL;
+  Status status = MEMORY_NEW(&norms, QUERIES + BASE, "norms");
+  status = status == OK ? MEMORY_NEW(&keys, QUERIES * TOP, "keys") : status;
+  status = status == OK ? MEMORY_NEW(&counts, QUERIES, "counts") : status;
+  if (status == OK && lowp_open(&why)) {
+    status = lowp_create(&left, bench->queries, QUERIES, WIDTH, true);
+    status = status == OK ? lowp_create(&right, bench->base, BASE, WIDTH, false) : status;
+  }
+  if (status == OK) {
+    screen_norms(bench->queries, QUERIES, WIDTH, norms);
+    screen_norms(bench->base, BASE, WIDTH, norms + QUERIES);
+    status = screen_for(bench, &left, &right, norms, keys, counts, rate);
+  }
+  lowp_clear(&left);
+  lowp_clear(&right);
+  MEMORY_FREE(norms);
+  MEMORY_FREE(keys);
+  MEMORY_FREE(counts);
+  return status;
+}
+
+/* The folder's disk: what was written is dropped from the page cache before it is read. */
+
+static Status write_pieces(int file, const void *piece, const char *path) {
+  for (int64_t i = 0; i < PIECES; ++i) {
+    if (write(file, piece, PIECE) != PIECE) {
+      return RAISE(ERR_SPACE, "%s: half a gigabyte could not be written to measure the disk", path);
+    }
+  }
+  return fsync(file) == 0 ? OK : RAISE(ERR_FILE, "%s cannot be written", path);
+}
+
+static Status read_pieces(int file, void *piece, const char *path) {
+  for (int64_t i = 0; i < PIECES; ++i) {
+    if (pread(file, piece, PIECE, i * PIECE) != PIECE) {
+      return RAISE(ERR_FILE, "%s cannot be read", path);
+    }
+  }
+  return OK;
+}
+
+static Status time_file(int file, void *piece, const char *path, PlanRates *rates) {
+  const double bytes = (double)PIECE * PIECES, began = clock_seconds();
+  TRY(write_pieces(file, piece, path));
+  rates->written = bytes / (clock_seconds() - began);
+  (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  const double again = clock_seconds();
+  TRY(read_pieces(file, piece, path));
+  rates->read = bytes / (clock_seconds() - again);
+  return OK;
+}
+
+static Status measure_disk(Stage *stage, PlanRates *rates) {
+  char *path = NULL;
+  void *piece = NULL;
+  TRY(stage_path(stage, &path, "rates.measured"));
+  Status status = memory_take(&piece, PIECE, 1, "a piece of a file");
+  const int file = status == OK ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+  if (status == OK && file < 0) {
+    status = RAISE(ERR_FILE, "%s cannot be made", path);
+  }
+  if (file >= 0) {
+    status = time_file(file, piece, path, rates);
+    close(file);
+    unlink(path);
+  }
+  memory_release(piece);
+  MEMORY_FREE(path);
+  return status;
+}
+
+/* From each rank to the next, all at once; one rank alone hands to nobody. */
+static void measure_ring(Team *team, const Bench *bench, PlanRates *rates) {
+  const int64_t bytes = (int64_t)GEMM_ROWS * GEMM_COLUMNS * (int64_t)sizeof(float);
+  double seconds = 0, done = 0;
+  if (team->size == 1) {
+    return;
+  }
+  team_barrier(team);
+  const double began = clock_seconds();
+  for (int i = 0; i < 16; ++i) {
+    exchange_ring(team, bench->base, bytes, bench->out, bytes);
+    done += (double)bytes;
+  }
+  seconds = clock_seconds() - began;
+  exchange_max(team, &seconds, 1);
+  rates->sent = done / seconds;
+}
+
+static Status measure_all(Stage *stage, Bench *bench, PlanRates *rates) {
+  Team *team = &stage->team;
+  TRY_ALL(team, bench_take(bench));
+  TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
+                        &rates->dense));
+  TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));
+  team_barrier(team);
+  TRY_ALL(team, measure_screen(bench, &rates->screened));
+  measure_ring(team, bench, rates);
+  TRY_ALL(team, team->rank == 0 ? measure_disk(stage, rates) : OK);
+  return OK;
+}
+
+/* Of the slowest rank, but for the disk, which rank 0 measured. */
+static void join_rates(Team *team, PlanRates *rates) {
+  for (int i = 0; i < RATES; ++i) {
+    double slowest = *of(rates, i) > 0 ? 1.0 / *of(rates, i) : 0.0;
+    exchange_max(team, &slowest, 1);
+    *of(rates, i) = slowest > 0 ? 1.0 / slowest : 0.0;
+  }
+}
+
+static Status write_rates(Stage *stage, PlanRates *rates) {
+  Text text = {0};
+  char *path = NULL;
+  Status status = text_printf(&text, "rate,value,unit\n");
+  for (int i = 0; status == OK && i < RATES; ++i) {
+    status = text_printf(&text, "%s,%.4g,%s\n", NAMES[i], *of(rates, i), UNITS[i]);
+  }
+  status = status == OK ? stage_path(stage, &path, "rates.csv") : status;
+  status = status == OK ? text_write_file(&text, path) : status;
+  text_clear(&text);
+  MEMORY_FREE(path);
+  return status;
+}
+
+Status plan_rates_measure(Stage *stage, PlanRates *rates) {
+  Bench bench = {0};
+  *rates = (PlanRates){0};
+  const Status status = measure_all(stage, &bench, rates);
+  bench_clear(&bench);
+  TRY(status);
+  join_rates(&stage->team, rates);
+  return team_agree(&stage->team, stage->team.rank == 0 ? write_rates(stage, rates) : OK);
+}
+
+static Status parse_line(const char *line, const char *path, PlanRates *rates) {
+  char name[16];
+  double value = 0;
+  if (sscanf(line, "%15[^,],%lf,", name, &value) == 2) {
+    for (int i = 0; i < RATES; ++i) {
+      if (strcmp(name, NAMES[i]) == 0 && value >= 0) {
+        *of(rates, i) = value;
+        return OK;
+      }
+    }
+  }
+  return RAISE(ERR_FORMAT, "%s: '%.40s' is no rate: measure again with cleave plan --measure", path,
+               line);
+}
+
+static Status parse_rates(char *text, const char *path, PlanRates *rates) {
+  char *rest = NULL;
+  int number = 0;
+  for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    TRY(number++ == 0 ? OK : parse_line(line, path, rates));
+  }
+  return OK;
+}
+
+Status plan_rates_read(const Stage *stage, PlanRates *rates) {
+  Text text = {0};
+  char *path = NULL;
+  *rates = (PlanRates){0};
+  TRY(stage_path(stage, &path, "rates.csv"));
+  Status status = OK;
+  if (access(path, F_OK) == 0) {
+    status = text_read_file(&text, path, 4096);
+    status = status == OK && text.length > 0 ? parse_rates(text.bytes, path, rates) : status;
+  }
+  text_clear(&text);
+  MEMORY_FREE(path);
+  return status;
+}

@@ -1,0 +1,120 @@
+#include "lowp.h"
+#include "memory.h"
+#include "plan.h"
+#include "threads.h"
+#include "train_group.h"
+#include "train_sparse.h"
+
+/* A rank that is not there: local functions alone may use it. */
+static Mesh imagined(Team *all, int64_t ranks, int64_t replicas) {
+  *all = (Team){.comm = MPI_COMM_NULL, .size = (int)ranks, .node_size = 1};
+  Mesh mesh = {.all = all, .group = *all, .lane = *all, .replicas = (int)replicas};
+  mesh.group.size = (int)(ranks / replicas);
+  mesh.lane.size = (int)replicas;
+  return mesh;
+}
+
+/* What a selecting engine takes with its first step: the encoder and the rows in 8 bits, tiles of scores,
+ * hits. */
+static double later_bytes(const Plan *plan, const Train *t) {
+  const TrainSpec *spec = &t->spec;
+  const int64_t own = shard_count(t->sae->own), rows = shard_count(mesh_rows(t->mesh, spec->batch));
+  const int64_t stride = (spec->width + 63) / 64 * 64, threads = threads_count();
+  const double tiles = plan_screen(plan, (double)rows, (double)spec->k);
+  const int64_t hit = 40;
+  if (t->sparse == NULL) {
+    return 0;
+  }
+  const int64_t scratch = 3 * threads * 64 * spec->width * (int64_t)sizeof(float);
+  const int64_t bytes = lowp_grid() > 0 ? own * (stride + 20) + rows * (stride + 16) + scratch : 0;
+  return (double)(bytes + rows * spec->k * hit) + tiles;
+}
+
+static double part_bytes(const TrainPart *part, const TrainSpec *spec) {
+  return (double)(part->is_whole ? 1 : spec->latents) * (double)train_part_row(part, spec);
+}
+
+static double checkpoint_bytes(Train *t) {
+  TrainPart parts[TRAIN_PARTS];
+  const int count = train_parts(t, parts);
+  double bytes = 0;
+  for (int p = 0; p < count; p++) {
+    bytes += part_bytes(&parts[p], &t->spec);
+  }
+  return bytes;
+}
+
+/* AuxK, which depends on who is dead, is left out. Of a selecting engine: the encoder's scores in 8 bits; for each of
+ * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once. */
+static void work_of(const Train *t, PlanCost *cost) {
+  const TrainSpec *spec = &t->spec;
+  const double rows = (double)spec->batch * (double)spec->steps, row = 4.0 * (double)spec->width;
+  const double weights = 2.0 * (double)spec->latents * row * (double)spec->steps;
+  const double scores = 2.0 * rows * (double)spec->latents * (double)spec->width;
+  *(t->sparse != NULL ? &cost->screened : &cost->dense) = t->sparse != NULL ? scores : 6.0 * scores;
+  cost->streamed = 7.0 * weights + (t->sparse != NULL ? rows * (double)spec->k * 14.0 * row : 0.0);
+}
+
+/* A step: the rows of the batch (which lie anywhere), keys there and back, and sums over the width in 64 bits. */
+static void traffic_of(const Train *t, int64_t ranks, PlanCost *cost) {
+  const TrainSpec *spec = &t->spec;
+  const double others = (double)(ranks - 1) / (double)ranks, batch = (double)spec->batch;
+  const double rows = batch * (double)spec->width, keys = batch * (double)spec->k * 8.0;
+  cost->sent = (double)spec->steps * others * (2.0 * 4.0 * rows + 2.0 * keys + 2.0 * 8.0 * rows);
+}
+
+static Status measure(const Plan *plan, Training *training, Mesh *mesh, const TrainGroup *group,
+                      int64_t *steps, PlanCost *cost) {
+  const int64_t before = memory_bytes();
+  Batches *batches = NULL;
+  Train *train = NULL;
+  const BatchesSpec spec = train_group_spec(group);
+  TRY(batches_create(&batches, mesh->all, &spec));
+  *steps = batches_steps(batches, training_passes(training));
+  const TrainSpec wanted = training_spec(training, *steps);
+  const Status status = train_create(&train, mesh, &wanted);
+  if (status == OK) {
+    const double rows = (double)(spec.batch * spec.width) * (double)sizeof(float);
+    const double latents = (double)wanted.latents, width = (double)wanted.width;
+    cost->memory = (double)(memory_bytes() - before) + later_bytes(plan, train) + rows;
+    cost->scratch = 3.0 * checkpoint_bytes(train);
+    cost->disk = 4.0 * (2.0 * latents * width + 2.0 * latents + width);
+    cost->read =
+        training_passes(training) * (double)(spec.rows * spec.width) * (spec.is_bf16 ? 2.0 : 4.0);
+    work_of(train, cost);
+    traffic_of(train, mesh->all->size, cost);
+  }
+  train_destroy(&train);
+  batches_destroy(&batches);
+  return status;
+}
+
+static Status check_rows(const Plan *plan) {
+  const int64_t batch = plan->stage->settings.train.batch;
+  if (plan->facts.training >= batch) {
+    return OK;
+  }
+  return RAISE(ERR_DATA, "train.batch = %lld, but there are %lld training rows (%s)",
+               (long long)batch, (long long)plan->facts.training, plan->facts.where);
+}
+
+Status plan_train(const Plan *plan, int64_t index, int64_t *steps, PlanCost *cost) {
+  const Settings *settings = &plan->stage->settings;
+  *cost = (PlanCost){0};
+  *steps = 0;
+  if (!settings_is_trained(settings, index)) {
+    return OK;
+  }
+  TRY(check_rows(plan));
+  Team all;
+  Mesh mesh = imagined(&all, plan->ranks, settings->train.replicas);
+  TrainRows rows = {.rows = plan->facts.training,
+                    .width = plan->facts.width,
+                    .is_bf16 = plan->facts.row_bytes == 2 * plan->facts.width};
+  Training training = training_of(plan->stage, &rows, index);
+  const TrainGroup group = {.stage = plan->stage, .members = &training, .count = 1};
+  memory_plan(true);
+  const Status status = measure(plan, &training, &mesh, &group, steps, cost);
+  memory_plan(false);
+  return status;
+}
