@@ -25,7 +25,7 @@ void plan_then(PlanCost *sum, const PlanCost *next) {
   sum->screened += next->screened;
   sum->streamed += next->streamed;
   sum->read += next->read;
-  sum->sent += next->sent;
+  sum->received += next->received;
 }
 
 int64_t plan_share(const Plan *plan, int64_t latents) {
@@ -54,7 +54,7 @@ double plan_seconds(const Plan *plan, const PlanCost *cost) {
           part(cost->streamed, rates->streamed)) /
              cores +
          (part(cost->disk, rates->written) + part(cost->read, rates->read)) / nodes +
-         part(cost->sent, rates->sent);
+         part(cost->received, rates->received);
 }
 
 /* The stages of a run. */
@@ -112,7 +112,7 @@ static double on_node(const Plan *plan, const PlanCost *cost) {
 
 static Status add_line(const Plan *plan, const char *name, const PlanCost *cost, double memory,
                        Text *out) {
-  char used[32], disk[32], scratch[32], sent[32], time[32] = "-";
+  char used[32], disk[32], scratch[32], received[32], time[32] = "-";
   const double operations = cost->dense + cost->screened;
   if (plan->rates.dense > 0) {
     text_of_seconds(START + plan_seconds(plan, cost), time);
@@ -120,7 +120,7 @@ static Status add_line(const Plan *plan, const char *name, const PlanCost *cost,
   return text_printf(out, "%-20s %10s%s %10s %10s %10.2e %10s %15s\n", name,
                      text_of_bytes(cost->memory, used), on_node(plan, cost) > memory ? "!" : " ",
                      text_of_bytes(cost->disk, disk), text_of_bytes(cost->scratch, scratch),
-                     operations, text_of_bytes(cost->sent, sent), time);
+                     operations, text_of_bytes(cost->received, received), time);
 }
 
 static Status add_each(const Plan *plan, const PlanCost *costs, const int64_t *steps, double memory,
@@ -145,13 +145,14 @@ static Status add_each(const Plan *plan, const PlanCost *costs, const int64_t *s
 static Status add_stages(const Plan *plan, const Costs *costs, double memory, Text *out) {
   PlanCost all = {0};
   TRY(text_printf(out, "%-20s %10s  %10s %10s %10s %10s %15s\n", "stage", "memory", "disk",
-                  "temporary", "operations", "sent", "time"));
+                  "temporary", "operations", "exchanged", "time"));
   for (int s = 0; s < STAGES; ++s) {
     const PlanCost *cost = &costs->stage[s];
     if (is_nothing(cost)) {
       continue;
     }
-    TRY(add_line(plan, NAMES[s], cost, memory, out));
+    const bool is_half = s == 0 && plan->facts.context == 0;
+    TRY(add_line(plan, is_half ? "harvest (no model)" : NAMES[s], cost, memory, out));
     TRY(s == 2 ? add_each(plan, costs->train, costs->steps, memory, out) : OK);
     TRY(s == 3 ? add_each(plan, costs->encode, NULL, memory, out) : OK);
     plan_then(&all, cost);
@@ -240,8 +241,8 @@ static Status add_notes(const Plan *plan, Text *out) {
                   "\nmemory: of the rank that has most, beside about %.0f MB of program and "
                   "libraries; disk: what stays; "
                   "temporary:\nbeside it while the stage runs (of training: three checkpoints); "
-                  "sent: bytes that a rank hands "
-                  "to others.\n",
+                  "exchanged: bytes that a rank "
+                  "takes from others.\n",
                   PROGRAM * 1e-6));
   TRY(plan->rates.dense > 0
           ? OK

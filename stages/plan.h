@@ -14,7 +14,7 @@ typedef struct PlanRates {
   double screened;      /* operations of products in 8 bits with what follows them, the same */
   double streamed;      /* bytes of memory a second that a core walks through, the same */
   double written, read; /* bytes a second of the run's folder, of a node */
-  double sent;          /* bytes a second that a rank hands to another */
+  double received;      /* bytes a second that a rank takes from another */
 } PlanRates;
 
 /** A model's first layers, or all of them with its output head. */
@@ -56,7 +56,7 @@ typedef struct PlanCost {
   double screened; /* operations of products in 8 bits, the same */
   double streamed; /* bytes of memory walked through, the same */
   double read;     /* bytes from disk, the same */
-  double sent;     /* bytes that a rank hands to others */
+  double received; /* bytes that a rank takes from others */
 } PlanCost;
 
 /** One after the other: memory and scratch of the larger, the rest in all.  ranks local */

@@ -54,6 +54,19 @@ static double memory_of(const Plan *plan, int64_t index) {
          DESCRIBED * described_bytes(&settings->encode);
 }
 
+/* Beside the rows: keys of every rank to the one that cuts the row, codes from there to their rows, firings to their
+ * latents, and the sums of held-out rows in 64 bits. */
+static double traffic_of(const Plan *plan, int64_t index) {
+  const PlanFacts *facts = &plan->facts;
+  const double rows = (double)facts->rows, ranks = (double)plan->ranks;
+  const double entries = entries_of_row(plan, index), held_out = rows - (double)facts->training;
+  const double keys =
+      settings_is_trained(&plan->stage->settings, index) ? 8.0 * entries + 24.0 : 0.0;
+  return (ranks - 1.0) / ranks *
+         (rows * (keys + (12.0 * entries + 16.0 * plan_l0(plan, index)) / ranks + 16.0) +
+          held_out * 16.0 * (double)facts->width);
+}
+
 Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
@@ -71,6 +84,6 @@ Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
   cost->screened = 2.0 * rows * latents * width;
   cost->streamed = rows * 8.0 * entries * 4.0 * width + 60.0 * rows * entries;
   cost->read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost->scratch;
-  cost->sent = others * rows * (4.0 * width + (16.0 * entries + 16.0 * l0) / (double)plan->ranks);
+  cost->received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);
   return OK;
 }

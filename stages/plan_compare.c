@@ -23,8 +23,8 @@ static double meeting_bytes(const Plan *plan, double own, bool is_kept) {
   const double width = (double)plan->facts.width, most = (double)settings->neighbours;
   const double span = (double)settings->span, fits = own * (8.0 + 76.0 + 12.0 * span);
   const double search = own * (width + 24.0 + 8.0 * most), lists = own * (8.0 * most + 8.0);
-  const double fitting =
-      own * (4.0 * width + (span - 1.0) * 4.0 * (is_kept ? most : span * 2.0)) + 2.0 * LOOKUP_SLICE;
+  const double fitting = own * (4.0 * width + (span - 1.0) * 4.0 * (is_kept ? most : span * 2.0)) +
+                         2.0 * smaller(LOOKUP_SLICE, own * 4.0 * width);
   return own * 4.0 * width + lists + fits + larger(search, fitting) +
          (is_kept ? own * most * 8.0 : 0.0);
 }
@@ -53,6 +53,22 @@ static double memory_of(const Plan *plan, int64_t children, int64_t parents) {
          larger(meeting_bytes(plan, panel, true), null);
 }
 
+/* The parents go round once for each panel of children, with their heaps, and again for their encoder rows and each
+ * parent of a span fit but one; for each panel of null children the same without encoders. A rank fetches the parents
+ * of its fits. The sums that null children are go through all ranks in 64 bits. */
+static double traffic_of(const Plan *plan, double children, double parents) {
+  const CompareSettings *settings = &plan->stage->settings.compare;
+  const double width = (double)plan->facts.width, row = 4.0 * width, ranks = (double)plan->ranks;
+  const double draws = (double)settings->draws, span = (double)settings->span;
+  const double panels = ceil(children / ((double)settings->panel * ranks));
+  const double null_panels = ceil(draws * row / (NULL_PANEL * ranks));
+  const double most = (double)settings->neighbours;
+  return (ranks - 1.0) / ranks *
+         (parents * row * (panels * (span + 1.0) + null_panels * span) +
+          panels * parents * 8.0 * most + (children + draws) / ranks * (span - 1.0) * row +
+          children / ranks * most * 12.0 + draws * 16.0 * width);
+}
+
 /* Both directions come from one product. Exact: k candidates a child for its span, encoder and mean; null children and
  * the sum of 32 rows that each is. */
 static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *cost) {
@@ -60,7 +76,7 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
   const double width = (double)plan->facts.width, draws = (double)settings->draws;
   const double children = (double)child, parents = (double)parent,
                most = (double)settings->neighbours;
-  const double span = (double)settings->span, row = 4.0 * width, ranks = (double)plan->ranks;
+  const double span = (double)settings->span, row = 4.0 * width;
   const PlanCost one = {
       .memory = memory_of(plan, child, parent),
       .disk = children * (16.0 * most + 8.0 * span + 8.0) + parents * 8.0 * most,
@@ -69,9 +85,7 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
       .streamed = children * row * most * (span + 2.0) +
                   draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most,
       .read = row * (3.0 * children + 2.0 * parents),
-      .sent = (ranks - 1.0) / ranks *
-              (children / larger((double)settings->panel * ranks, 1.0) + 1.0) * parents *
-              (row + 8.0 * most)};
+      .received = traffic_of(plan, children, parents)};
   plan_then(cost, &one);
 }
 

@@ -65,7 +65,9 @@ static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, P
       .disk = children * (97.0 + EDGES * EDGE),
       .streamed =
           rows * plan_l0(plan, pair->child) * entries_of(plan, pair->parent) * 8.0 + 2.0 * read,
-      .read = read};
+      .read = read,
+      .received = (ranks - 1.0) / ranks * children / ranks * 16.0 *
+                  (double)(settings->compare.neighbours + settings->families.suggested)};
   *kept += (double)plan_share(plan, settings->dictionaries[pair->child].latents) *
            (CHILD + EDGES * EDGE);
   plan_then(cost, &one);

@@ -35,15 +35,18 @@ Status plan_harvest(const Plan *plan, PlanCost *cost) {
   if (!settings_harvests(&plan->stage->settings)) {
     return OK;
   }
+  cost->disk = file_bytes(facts);
+  cost->scratch =
+      (double)facts->rows * ((double)facts->row_bytes + record) + 4.0 * (double)facts->tokens;
+  if (facts->context == 0) { /* the rows are known, the model is not */
+    return OK;
+  }
   const double unit = rows * ((double)facts->row_bytes + record + 28.0);
   const double sheet = 16.0 * MIB * (1.0 + (record + 12.0) / (double)facts->row_bytes);
   cost->memory = facts->part.weights +
                  threads * (facts->part.scratch + 4.0 * rows * (double)facts->width) +
                  (UNITS_A_THREAD * threads + 1.0) * unit + sheet + 4.0 * 4.0 * MIB +
                  TOKEN_BYTES * (double)facts->vocabulary;
-  cost->disk = file_bytes(facts);
-  cost->scratch =
-      (double)facts->rows * ((double)facts->row_bytes + record) + 4.0 * (double)facts->tokens;
   cost->dense = facts->part.operations * (double)facts->tokens;
   cost->read = cost->scratch;
   return OK;
@@ -79,18 +82,28 @@ static void promote(const Plan *plan, double latents, PlanCost *cost) {
   cost->disk += latents * 16.0 * (double)plan->stage->settings.evaluate.promoted;
 }
 
+/* No more than are held out; where none is, training text serves. */
+static double tokens_of(const Plan *plan) {
+  const Settings *settings = &plan->stage->settings;
+  const double share = settings->harvest.held_out > 0 ? settings->harvest.held_out : 1.0;
+  const double there = share * (double)plan->facts.tokens;
+  const double wanted = (double)settings->evaluate.tokens;
+  return wanted < there ? wanted : there;
+}
+
 /* The text passes whole once, and once more behind the layer for each exchange: for itself, the mean, zero and each
  * dictionary. */
 Status plan_evaluate(const Plan *plan, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
   const double width = (double)facts->width, threads = (double)plan->threads;
-  const double tokens = (double)settings->evaluate.tokens;
+  const double tokens = tokens_of(plan);
   *cost = (PlanCost){0};
   if (!settings_evaluates(settings) || facts->context == 0) {
     return OK;
   }
   int64_t most = 0;
+  const double ranks = (double)plan->ranks;
   const double behind = facts->whole.operations - facts->part.operations;
   cost->dense = tokens * (facts->whole.operations + 3.0 * behind);
   for (int64_t i = 0; i < settings->count; ++i) {
@@ -99,6 +112,7 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) {
     cost->dense += tokens * behind;
     cost->screened += 2.0 * tokens * (double)latents * width;
     promote(plan, (double)latents, cost);
+    cost->received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
   }
   const double own = (double)plan_share(plan, most), rows = unit_rows(facts);
   const double head = (double)facts->vocabulary * (width + 40.0);

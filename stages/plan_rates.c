@@ -22,12 +22,12 @@ static const double LEAST_SECONDS = 1.0;
 
 static double *of(PlanRates *rates, int index) {
   double *const all[] = {&rates->dense,   &rates->screened, &rates->streamed,
-                         &rates->written, &rates->read,     &rates->sent};
+                         &rates->written, &rates->read,     &rates->received};
   return all[index];
 }
 enum { RATES = 6 };
 static const char *const NAMES[RATES] = {"dense",   "screened", "streamed",
-                                         "written", "read",     "sent"};
+                                         "written", "read",     "received"};
 static const char *const UNITS[RATES] = {"operations/s a core", "operations/s a core",
                                          "bytes/s a core",      "bytes/s a node",
                                          "bytes/s a node",      "bytes/s a rank"};
@@ -222,7 +222,7 @@ static void measure_ring(Team *team, const Bench *bench, PlanRates *rates) {
   }
   seconds = clock_seconds() - began;
   exchange_max(team, &seconds, 1);
-  rates->sent = done / seconds;
+  rates->received = done / seconds;
 }
 
 static Status measure_all(Stage *stage, Bench *bench, PlanRates *rates) {

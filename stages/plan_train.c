@@ -55,12 +55,17 @@ static void work_of(const Train *t, PlanCost *cost) {
   cost->streamed = 7.0 * weights + (t->sparse != NULL ? rows * (double)spec->k * 14.0 * row : 0.0);
 }
 
-/* A step: the rows of the batch (which lie anywhere), keys there and back, and sums over the width in 64 bits. */
-static void traffic_of(const Train *t, int64_t ranks, PlanCost *cost) {
+/* A step: the batch's rows as stored; the best keys of every rank, each row's to the rank that cuts it, and where it was
+ * cut; sums over the width in 64 bits, and once more for AuxK, as if some were dead all the time. Dense engines: the
+ * sums alone. */
+static void traffic_of(const Train *t, const BatchesSpec *batches, int64_t ranks, PlanCost *cost) {
   const TrainSpec *spec = &t->spec;
   const double others = (double)(ranks - 1) / (double)ranks, batch = (double)spec->batch;
-  const double rows = batch * (double)spec->width, keys = batch * (double)spec->k * 8.0;
-  cost->sent = (double)spec->steps * others * (2.0 * 4.0 * rows + 2.0 * keys + 2.0 * 8.0 * rows);
+  const double width = (double)spec->width;
+  const double keys = t->sparse != NULL ? 8.0 * (double)spec->k + 24.0 : 0.0;
+  const double sums = t->sparse != NULL && spec->aux_weight > 0 ? 2.0 : 1.0;
+  const double row = (batches->is_bf16 ? 2.0 : 4.0) * width + keys + sums * 16.0 * width;
+  cost->received = (double)spec->steps * others * batch * row;
 }
 
 static Status measure(const Plan *plan, Training *training, Mesh *mesh, const TrainGroup *group,
@@ -82,7 +87,7 @@ static Status measure(const Plan *plan, Training *training, Mesh *mesh, const Tr
     cost->read =
         training_passes(training) * (double)(spec.rows * spec.width) * (spec.is_bf16 ? 2.0 : 4.0);
     work_of(train, cost);
-    traffic_of(train, mesh->all->size, cost);
+    traffic_of(train, &spec, mesh->all->size, cost);
   }
   train_destroy(&train);
   batches_destroy(&batches);

@@ -395,20 +395,24 @@ Status stage_path(const Stage *stage, char **out, const char *format, ...) {
 }
 
 void stage_wrote(Stage *stage, const char *path) {
-  char size[32], took[32], peak[32];
+  char size[32], took[32], peak[32], received[32], exchanged[64] = "";
   struct stat file = {0};
-  int64_t most = memory_peak();
-  exchange_max_integer(&stage->team, &most, 1);
+  int64_t most[2] = {memory_peak(), exchange_bytes() - stage->exchanged};
+  exchange_max_integer(&stage->team, most, 2);
   if (stage->team.rank != 0) {
     return;
   }
   if (stat(path, &file) != 0) {
     file.st_size = 0;
   }
-  log_info("wrote %s (%s) in %s, at most %s of memory a rank", path,
+  if (stage->team.size > 1) {
+    snprintf(exchanged, sizeof(exchanged), ", %s from other ranks",
+             text_of_bytes((double)most[1], received));
+  }
+  log_info("wrote %s (%s) in %s, at most %s of memory a rank%s", path,
            text_of_bytes((double)file.st_size, size),
            text_of_seconds(clock_seconds() - stage->started, took),
-           text_of_bytes((double)most, peak));
+           text_of_bytes((double)most[0], peak), exchanged);
 }
 
 Status stage_lock(Stage *stage, const char *path) {
@@ -424,6 +428,7 @@ Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go)
   TRY(stamp_check(stamp, &stage->team, path, stage->force || stage->is_check, &is_current));
   *go = !is_current && !stage->is_check;
   stage->started = clock_seconds();
+  stage->exchanged = exchange_bytes();
   if (stage->is_check) {
     stage_print_state(stage, path, is_there, is_current);
   } else if (is_current) {

@@ -41,10 +41,11 @@ struct Stage {
   Config *config;
   const char *yaml; /* path of run.yaml */
   bool force;
-  bool is_check;  /* --check: only say what state the outputs are in */
-  bool is_answer; /* set by a stage that only printed something: there is no next command */
-  Status check;   /* what --check found: OK, ERR_STALE or ERR_MISSING */
-  double started; /* when the output in work was claimed */
+  bool is_check;     /* --check: only say what state the outputs are in */
+  bool is_answer;    /* set by a stage that only printed something: there is no next command */
+  Status check;      /* what --check found: OK, ERR_STALE or ERR_MISSING */
+  double started;    /* when the output in work was claimed */
+  int64_t exchanged; /* exchange_bytes() then */
 };
 
 /** Returns the exit code (the status) on all ranks alike. */
@@ -72,7 +73,7 @@ bool stage_is_wanted(const Stage *stage, int64_t index);
  *  ranks   local */
 Status stage_path(const Stage *stage, char **out, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
-/** Say what was written: name, size, time since it was claimed, memory.
+/** Say what was written: name, size, time since it was claimed, memory, what came from other ranks.
  *  ranks   collective */
 void stage_wrote(Stage *stage, const char *path);
 /** Columns for answers: of the terminal, or COLUMNS, which some shells export; 80 where nothing is known.

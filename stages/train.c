@@ -1,6 +1,7 @@
 /* cleave-train: one sparse autoencoder for every dictionary of run.yaml, each partitioned over all
  * ranks. */
 #include "clock.h"
+#include "exchange.h"
 #include "lowp.h"
 #include "memory.h"
 #include "train_group.h"
@@ -120,6 +121,7 @@ static Status train_next(Stage *stage, Waiting *waiting) {
   TRY_NEW(&stage->team, &group.members, waiting->count, "dictionaries of a group");
   fill_group(stage, waiting, &group);
   stage->started = clock_seconds();
+  stage->exchanged = exchange_bytes();
   const Status status = train_group_run(&group);
   train_group_close(&group);
   return status;
@@ -160,9 +162,8 @@ static Status run(Stage *stage) {
 int main(int argc, char **argv) {
   static const ConfigSection *const SECTIONS[] = {&SETTINGS_RUN, &SETTINGS_DICTIONARY,
                                                   &SETTINGS_TRAIN, NULL};
-  static const StageFlag FLAGS[] = {
-      {"--only", "NAME", "train this dictionary alone"},
-      {NULL, NULL, NULL}};
+  static const StageFlag FLAGS[] = {{"--only", "NAME", "train this dictionary alone"},
+                                    {NULL, NULL, NULL}};
   static const StageSpec SPEC = {
       .name = "train",
       .purpose = "sparse autoencoders of several sizes on the stored activations",

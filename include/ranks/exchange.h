@@ -13,6 +13,10 @@
 /** Seconds that this rank has spent here so far, waiting for others included.
  *  ranks   local */
 double exchange_seconds(void);
+/** Bytes that this rank has taken from others here so far; of a sum or maximum of n bytes, whose way is MPI's, the
+ *  least that any way takes: 2 n (ranks - 1) / ranks.
+ *  ranks   local */
+int64_t exchange_bytes(void);
 
 /** Element-wise sum over ranks, in place, of 64-bit integers mod 2^64: associative, so the same
  *  bytes at any rank count.

@@ -21,12 +21,12 @@ def write_run(folder, activations, latents, batch, passes):
 
 
 def planned(programs, folder, keys):
-    """MB a rank."""
-    done = subprocess.run(["mpirun", "-n", "1", f"{programs}/cleave-train", "--threads", "1", "--plan", str(RANKS),
+    """MB a rank, with 90 MB of program and libraries."""
+    done = subprocess.run(["mpirun", "-n", "1", f"{programs}/cleave-plan", "--threads", "1", "--ranks", str(RANKS),
                            folder / "run.yaml", *keys], capture_output=True, text=True, check=True)
     print(done.stdout, end="")
-    value, unit = re.search(rf"^{NAME} +\S+(?: \w)? +([\d.]+) (\wB)", done.stdout, re.M).groups()
-    return float(value) * UNITS[unit]
+    value, unit = re.search(r"^train +([\d.]+) (\wB)", done.stdout, re.M).groups()
+    return float(value) * UNITS[unit] + 90
 
 
 def status_of(process, key):

@@ -170,13 +170,6 @@ without_groups() {
   train_at 1 --check run.yaml train.replicas=2 >/dev/null 2>&1
 }
 check "--check needs no groups" without_groups
-planned() { # nothing is written; more ranks, less memory
-  clear other
-  train_at 1 --plan 1 run.yaml folder=other >one.out 2>/dev/null && train_at 1 --plan 4 run.yaml folder=other >four.out 2>/dev/null &&
-    [ ! -e other/dictionaries ] && [ "$(grep -c '^200 \|^96 \|^96-b \|^tiny ' four.out)" -eq 4 ] && ! cmp -s one.out four.out
-}
-check "--plan says what it would take, and does nothing" planned
-
 # Together: on the same batches in one pass; stopped, killed and resumed they end with the same bytes.
 together() { # RANKS: all in one pass
   clear other
@@ -222,8 +215,7 @@ check "other settings of a finished one are refused" fails 8 "force" run.yaml tr
 check "an unknown --only is refused" fails 2 "no dictionary" --only 77 run.yaml
 clear other
 check "a batch larger than the data is refused" fails 12 "train.batch" run.yaml folder=other train.batch=100000
-check "in a plan too" fails 12 "train.batch" --plan 2 run.yaml folder=other train.batch=100000
-check "and groups that are not equal" fails 3 "equal groups" --plan 3 run.yaml folder=other train.replicas=2
+check "and groups that are not equal" fails 3 "equal groups" run.yaml folder=other train.replicas=2
 clear wide
 $python -c 'import h5py
 with h5py.File("wide/activations.h5", "r+") as f: f["activation"][f["document"][...] != 3, 5] = float("nan")'
