@@ -37,7 +37,7 @@ typedef struct Auxk {
   int32_t *found;        /* [threads, tile] */
   SelectKey *keys;       /* [rows, capacity] */
   int64_t *counts;       /* [rows] */
-  double *scales, *most; /* [rows] */
+  double *scales, *most; /* [rows]; at the end most has the squares of pull */
   int64_t *sums;         /* [rows, width] */
   double *moments;       /* [2, width] */
 } Auxk;

@@ -69,6 +69,7 @@ typedef struct Train {
   double penalty;   /* loss but for |x - x^|^2 and AuxK */
   double spread;    /* of the batch about its mean */
   double *room;     /* [2, width] */
+  double *squares;  /* [batch] of rows' residuals */
   uint8_t *is_dead; /* [own] before the step */
   uint8_t *fired;   /* [own] in the step */
   int64_t active;   /* hits of this rank's latents in the step */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "fixed.h"
@@ -222,23 +223,30 @@ static void drop_inactive(Hits *hits) {
   hits_sort(hits);
 }
 
+static void predict_rows(void *context, int64_t first, int64_t count) {
+  const AuxkWork *work = context;
+  const Auxk *a = work->auxk;
+  const int64_t width = work->sae->width;
+  for (int64_t row = first; row < first + count; row++) {
+    for (int64_t j = 0; j < width; j++) {
+      const int64_t at = (work->batch->rows.first + row) * width + j;
+      const double predicted = fixed_to(a->sums[row * width + j], a->scales[row]);
+      a->pull[at] = (float)(predicted - (double)work->batch->residual[at]);
+    }
+  }
+}
+
 /* e^ from the picks, then e^ - e. The largest activation of a row bounds its k picks. */
 static Status predict(AuxkWork *work, Team *team) {
   Auxk *a = work->auxk;
-  const int64_t width = work->sae->width, first = work->batch->rows.first;
+  const int64_t width = work->sae->width;
   const Shard all = {0, shard_count(work->sae->own)};
   exchange_max(team, a->most, work->rows);
   for (int64_t row = 0; row < work->rows; row++) {
     a->scales[row] = fixed_scale(1.001 * (double)a->k * a->most[row]);
   }
   TRY(hits_decode(&a->hits, team, work->sae->w_dec, width, all, a->scales, a->sums));
-  for (int64_t row = 0; row < work->rows; row++) {
-    for (int64_t j = 0; j < width; j++) {
-      const int64_t at = (first + row) * width + j;
-      const double predicted = fixed_to(a->sums[row * width + j], a->scales[row]);
-      a->pull[at] = (float)(predicted - (double)work->batch->residual[at]);
-    }
-  }
+  alike_run(work->rows, predict_rows, work);
   return OK;
 }
 
@@ -248,11 +256,12 @@ static Status predict(AuxkWork *work, Team *team) {
  * their former life. */
 void auxk_settle(Auxk *a, const AuxkBatch *batch, int64_t rows) {
   const int64_t width = a->grid.width;
-  const double residual = dense_spread(batch->residual, rows, width, a->moments);
+  const double residual = alike_spread(batch->residual, rows, width, a->moments);
   const double share = fmin((double)batch->dead / (double)a->k, 1.0);
   double sum = 0.0;
+  alike_squares(a->pull, rows, width, a->most);
   for (int64_t row = 0; row < rows; row++) {
-    sum += dense_square(a->pull + row * width, width);
+    sum += a->most[row];
   }
   const double factor =
       residual > 0.0 ? batch->weight * share * batch->spread / residual / (double)rows : 0.0;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "memory.h"
@@ -31,6 +32,7 @@ struct Batches {
   unsigned char *loaded;          /* [own slots, CHUNK, width] as stored */
   unsigned char *sent, *received; /* [batch, width] as stored */
   int32_t *owners;                /* [batch] ranks that hold the rows */
+  int64_t *places;                /* [batch] of the rows in received */
   int64_t *counts, *next;         /* [team size] */
 };
 
@@ -40,6 +42,7 @@ static Status make_buffers(Batches *b, const Team *team) {
   TRY(MEMORY_NEW(&b->sent, b->spec.batch * b->row_bytes, "rows to send"));
   TRY(MEMORY_NEW(&b->received, b->spec.batch * b->row_bytes, "rows of the batch"));
   TRY(MEMORY_NEW(&b->owners, b->spec.batch, "owners of rows"));
+  TRY(MEMORY_NEW(&b->places, b->spec.batch, "places of rows"));
   TRY(MEMORY_NEW(&b->counts, team->size, "counts of rows"));
   return MEMORY_NEW(&b->next, team->size, "places of rows");
 }
@@ -68,6 +71,7 @@ void batches_destroy(Batches **batches) {
     MEMORY_FREE((*batches)->sent);
     MEMORY_FREE((*batches)->received);
     MEMORY_FREE((*batches)->owners);
+    MEMORY_FREE((*batches)->places);
     MEMORY_FREE((*batches)->counts);
     MEMORY_FREE((*batches)->next);
   }
@@ -172,14 +176,18 @@ static void pack_rows(Batches *b, const Team *team, int64_t place, int64_t count
   }
 }
 
-static void unpack_rows(Batches *b, const Team *team, int64_t count, float *out) {
+typedef struct Unpacking {
+  const Batches *batches;
+  float *out;
+} Unpacking;
+
+static void unpack_slice(void *context, int64_t first, int64_t count) {
+  const Unpacking *unpacking = context;
+  const Batches *b = unpacking->batches;
   const float scale = (float)b->spec.scale;
-  for (int rank = 0; rank < team->size; rank++) {
-    b->next[rank] = rank == 0 ? 0 : b->next[rank - 1] + b->counts[rank - 1];
-  }
-  for (int64_t i = 0; i < count; i++) {
-    const void *from = b->received + b->next[b->owners[i]]++ * b->row_bytes;
-    float *row = out + i * b->spec.width;
+  for (int64_t i = first; i < first + count; i++) {
+    const void *from = b->received + b->places[i] * b->row_bytes;
+    float *row = unpacking->out + i * b->spec.width;
     if (b->spec.is_bf16) {
       dense_from_bf16(from, b->spec.width, row);
     } else {
@@ -191,6 +199,18 @@ static void unpack_rows(Batches *b, const Team *team, int64_t count, float *out)
   }
 }
 
+/* Received are the rows of rank 0, of rank 1, ..., each rank's in the order of the batch. */
+static Status unpack_rows(Batches *b, const Team *team, int64_t count, float *out) {
+  Unpacking unpacking = {b, out};
+  for (int rank = 0; rank < team->size; rank++) {
+    b->next[rank] = rank == 0 ? 0 : b->next[rank - 1] + b->counts[rank - 1];
+  }
+  for (int64_t i = 0; i < count; i++) {
+    b->places[i] = b->next[b->owners[i]]++;
+  }
+  return alike_start(count, unpack_slice, &unpacking);
+}
+
 Status batches_take(Batches *b, Team *team, int64_t step, float *out) {
   const int64_t epoch = step / b->epoch_steps;
   const int64_t first = step % b->epoch_steps * b->spec.batch;
@@ -200,7 +220,7 @@ Status batches_take(Batches *b, Team *team, int64_t step, float *out) {
     const int64_t count = left < b->spec.batch - done ? left : b->spec.batch - done;
     pack_rows(b, team, first + done, count);
     exchange_gather(team, b->sent, b->counts, (size_t)b->row_bytes, b->received);
-    unpack_rows(b, team, count, out + done * b->spec.width);
+    TRY_ALL(team, unpack_rows(b, team, count, out + done * b->spec.width));
     done += count;
   }
   return OK;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "fixed.h"
@@ -204,9 +205,7 @@ static Status sum_own(Gradient *g, double square_scale, double through_scale) {
 void gradient_begin(Gradient *g, const float *pull, int64_t rows, float factor) {
   const int64_t width = g->sae->width;
   memset(g->b_dec, 0, (size_t)width * sizeof(*g->b_dec));
-  for (int64_t row = 0; row < rows; row++) {
-    dense_add(g->b_dec, pull + row * width, width, factor);
-  }
+  alike_add(g->b_dec, pull, rows, width, factor);
 }
 
 Status gradient_measure(Gradient *g) {

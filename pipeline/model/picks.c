@@ -1,5 +1,6 @@
 #include "picks.h"
 
+#include "alike.h"
 #include "fixed.h"
 #include "memory.h"
 
@@ -91,9 +92,19 @@ static Shard own_part(const Sae *sae, int64_t first, int64_t past) {
   return (Shard){low - own.first, high - own.first};
 }
 
+typedef struct Reading {
+  const SaePicks *picks;
+  const Sae *sae;
+  float *out;
+} Reading;
+
 /* What the sums are as numbers. */
-static void read_sums(const SaePicks *picks, const Sae *sae, float *out) {
-  for (int64_t row = 0; row < picks->rows; row++) {
+static void read_sums(void *context, int64_t first, int64_t count) {
+  const Reading *reading = context;
+  const SaePicks *picks = reading->picks;
+  const Sae *sae = reading->sae;
+  float *out = reading->out;
+  for (int64_t row = first; row < first + count; row++) {
     for (int64_t j = 0; j < sae->width; j++) {
       const int64_t i = row * sae->width + j;
       out[i] = (float)(fixed_to(picks->sums[i], picks->scales[row]) + (double)sae->b_dec[j]);
@@ -116,7 +127,8 @@ Status sae_decode(Team *group, const Sae *sae, SaePicks *picks, const int64_t *p
     for (int64_t i = 0; g > 0 && i < values; i++) {
       picks->sums[i] += picks->part[i];
     }
-    read_sums(picks, sae, out + g * stride);
+    Reading reading = {picks, sae, out + g * stride};
+    alike_run(picks->rows, read_sums, &reading);
   }
   return OK;
 }

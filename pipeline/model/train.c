@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "logarithm.h"
@@ -47,6 +48,7 @@ static Status make_buffers(Train *t) {
   const int64_t own = shard_count(t->sae->own);
   TRY(MEMORY_NEW(&t->centred, t->spec.batch * t->spec.width, "centred batch"));
   TRY(MEMORY_NEW(&t->room, 2 * t->spec.width, "moments of the batch"));
+  TRY(MEMORY_NEW(&t->squares, t->spec.batch, "squares of residuals"));
   TRY(MEMORY_NEW(&t->is_dead, own, "dead latents"));
   TRY(MEMORY_NEW(&t->fired, own, "latents that fired"));
   TRY(gradient_create(&t->gradient, t->sae));
@@ -92,6 +94,7 @@ void train_destroy(Train **train) {
     MEMORY_FREE(t->quiet);
     MEMORY_FREE(t->centred);
     MEMORY_FREE(t->room);
+    MEMORY_FREE(t->squares);
     MEMORY_FREE(t->is_dead);
     MEMORY_FREE(t->fired);
   }
@@ -204,14 +207,15 @@ static Status raise_not_finite(const Train *t, const float *rows) {
 static Status measure_loss(Train *t, const float *rows, TrainReport *report) {
   const int64_t batch = t->spec.batch, width = t->spec.width;
   double sum = 0.0;
+  alike_squares(t->residual, batch, width, t->squares);
   for (int64_t row = 0; row < batch; row++) {
-    sum += dense_square(t->residual + row * width, width);
+    sum += t->squares[row];
   }
   report->loss = sum / (double)batch;
   if (!isfinite(report->loss)) {
     return team_agree(t->mesh->all, raise_not_finite(t, rows));
   }
-  t->spread = dense_spread(rows, batch, width, t->room);
+  t->spread = alike_spread(rows, batch, width, t->room);
   report->explained = t->spread > 0.0 ? 1.0 - sum / t->spread : 0.0;
   return OK;
 }
@@ -238,11 +242,24 @@ static Status measure_gradient(Train *t, int request, TrainReport *report) {
   return OK;
 }
 
+typedef struct Centring {
+  Train *train;
+  const float *rows;
+} Centring;
+
+static void centre_rows(void *context, int64_t first, int64_t count) {
+  const Centring *centring = context;
+  const Train *t = centring->train;
+  const int64_t at = first * t->spec.width;
+  sae_centre(t->sae, centring->rows + at, count, t->centred + at);
+}
+
 Status train_step(Train *t, const float *rows, int request, TrainReport *report) {
   const Architecture *architecture = t->spec.architecture;
   *report = (TrainReport){.rate = train_rate(&t->spec, t->step)};
   phases_start(&t->times);
-  sae_centre(t->sae, rows, t->spec.batch, t->centred);
+  Centring centring = {t, rows};
+  TRY_ALL(t->mesh->all, alike_start(t->spec.batch, centre_rows, &centring));
   TRY(architecture->forward(t, rows));
   TRY(measure_loss(t, rows, report));
   phases_lap(&t->times, PHASE_DECODE);

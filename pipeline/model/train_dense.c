@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "fixed.h"
@@ -163,10 +164,18 @@ static void set_latents(Train *t) {
   }
 }
 
-static void subtract(Train *t, const float *rows) {
+typedef struct Subtraction {
+  const Train *train;
+  const float *rows;
+} Subtraction;
+
+static void subtract_rows(void *context, int64_t first, int64_t count) {
+  const Subtraction *subtraction = context;
+  const Train *t = subtraction->train;
+  const float *rows = subtraction->rows;
   const TrainDense *d = t->dense;
   const int64_t width = t->spec.width;
-  for (int64_t row = 0; row < t->spec.batch; row++) {
+  for (int64_t row = first; row < first + count; row++) {
     for (int64_t j = 0; j < width; j++) {
       const int64_t i = row * width + j;
       const double rebuilt = fixed_to(d->sums[i], d->scales[row]) + (double)t->sae->b_dec[j];
@@ -195,7 +204,8 @@ Status train_dense_forward(Train *t, const float *rows) {
   }
   exchange_sum(team, d->sums, values);
   phases_lap(&t->times, PHASE_SCORES);
-  subtract(t, rows);
+  Subtraction subtraction = {t, rows};
+  alike_run(t->spec.batch, subtract_rows, &subtraction);
   return OK;
 }
 

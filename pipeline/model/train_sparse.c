@@ -1,5 +1,6 @@
 #include "train_sparse.h"
 
+#include "alike.h"
 #include "dense.h"
 #include "exchange.h"
 #include "memory.h"
@@ -51,15 +52,30 @@ static void note_hits(Train *t) {
   t->active = hits->row_start[hits->rows];
 }
 
+typedef struct Subtraction {
+  const Train *train;
+  const float *rows;
+  float *rebuilt;
+} Subtraction;
+
+static void subtract_rows(void *context, int64_t first, int64_t count) {
+  const Subtraction *s = context;
+  const int64_t width = s->train->spec.width;
+  for (int64_t row = first; row < first + count; row++) {
+    for (int64_t i = row * width; i < (row + 1) * width; i++) {
+      s->rebuilt[i] = s->rows[i] - s->rebuilt[i];
+    }
+    s->train->squares[row] = dense_square(s->rebuilt + row * width, width);
+  }
+}
+
 /* Rebuilt rows become residuals; returns their loss. */
 static double subtract(const Train *t, const float *rows, float *rebuilt) {
-  const int64_t width = t->spec.width;
+  Subtraction subtraction = {t, rows, rebuilt};
   double sum = 0.0;
+  alike_run(t->spec.batch, subtract_rows, &subtraction);
   for (int64_t row = 0; row < t->spec.batch; row++) {
-    for (int64_t i = row * width; i < (row + 1) * width; i++) {
-      rebuilt[i] = rows[i] - rebuilt[i];
-    }
-    sum += dense_square(rebuilt + row * width, width);
+    sum += t->squares[row];
   }
   return sum / (double)t->spec.batch;
 }

@@ -1,13 +1,11 @@
 #include "exchange.h"
 
 #include <mpi.h>
-#include <string.h>
 
 #include "clock.h"
 #include "memory.h"
 #include "piece.h"
-
-enum { EXCHANGE_TAG = 1 };
+#include "wire.h"
 
 static double g_seconds; /* main thread alone */
 static int64_t g_bytes;
@@ -29,7 +27,7 @@ static void reduce_in_place(const Team *team, void *values, int64_t count, MPI_D
   g_bytes += 2 * left / team->size * (team->size - 1);
   while (left > 0) {
     const int piece = piece_next(left);
-    MPI_Allreduce(MPI_IN_PLACE, at, piece / 8, type, op, team->comm);
+    wire_reduce(team, at, piece, type, op);
     at += piece;
     left -= piece;
   }
@@ -62,8 +60,8 @@ void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t
   char *at = all;
   for (int rank = 0; rank < team->size; rank++) {
     const int64_t bytes = counts[rank] * (int64_t)size;
-    if (rank == team->rank && bytes > 0) {
-      memmove(at, mine, (size_t)bytes);
+    if (rank == team->rank) {
+      wire_copy(at, mine, bytes);
     }
     g_bytes += rank == team->rank ? 0 : bytes;
     team_broadcast(team, at, bytes, rank);
@@ -102,9 +100,8 @@ static void pass_bytes(const Team *team, int to, const char *send, int64_t send_
   while (send_bytes > 0 || receive_bytes > 0) {
     const int out = piece_next(send_bytes);
     const int in = piece_next(receive_bytes);
-    MPI_Sendrecv(send, out, MPI_BYTE, out > 0 ? to : MPI_PROC_NULL, EXCHANGE_TAG, receive, in,
-                 MPI_BYTE, in > 0 ? from : MPI_PROC_NULL, EXCHANGE_TAG, team->comm,
-                 MPI_STATUS_IGNORE);
+    wire_pass(team, out > 0 ? to : MPI_PROC_NULL, send, out, in > 0 ? from : MPI_PROC_NULL, receive,
+              in);
     send += out;
     receive += in;
     send_bytes -= out;
@@ -132,9 +129,7 @@ void exchange_all_to_all(Team *team, const void *send, const int64_t *counts, vo
     const char *source = (const char *)send + sum_before(counts, to) * item;
     char *target = (char *)receive + sum_before(received, from) * item;
     if (step == 0) {
-      if (counts[to] > 0) {
-        memcpy(target, source, (size_t)(counts[to] * item));
-      }
+      wire_copy(target, source, counts[to] * item);
       continue;
     }
     pass_bytes(team, to, source, counts[to] * item, from, target, received[from] * item);
@@ -148,9 +143,7 @@ void exchange_counts(Team *team, const int64_t *counts, int64_t *received) {
 void exchange_ring(Team *team, const void *send, int64_t send_bytes, void *receive,
                    int64_t receive_bytes) {
   if (team->size == 1) {
-    if (send_bytes > 0) {
-      memcpy(receive, send, (size_t)send_bytes);
-    }
+    wire_copy(receive, send, send_bytes);
     return;
   }
   const int to = (team->rank + 1) % team->size;

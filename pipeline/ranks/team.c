@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "piece.h"
+#include "wire.h"
 
 /* MPI may have been started by somebody else (the test runner): then it is theirs to end. */
 static bool team_started_mpi;
@@ -129,7 +130,7 @@ void team_broadcast(Team *team, void *bytes, int64_t count, int root) {
   char *at = bytes;
   while (count > 0) {
     const int piece = piece_next(count);
-    MPI_Bcast(at, piece, MPI_BYTE, root, team->comm);
+    wire_broadcast(team, at, piece, root);
     at += piece;
     count -= piece;
   }

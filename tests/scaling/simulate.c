@@ -1,0 +1,111 @@
+/* A training step, or a panel of a comparison, on ranks that SimGrid imagines: the real code of the exchanges with sizes
+ * alone, time passed where the work would be. Run by tests/bench/scaling.sh.
+ *   simulate train LATENTS WIDTH BATCH K AUX_K RATE BANDWIDTH ALIKE
+ *   simulate compare CHILDREN PARENTS WIDTH PANEL NEIGHBOURS RATE BANDWIDTH ALIKE
+ * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s of
+ * what every rank does alike. Rank 0 prints: seconds, seconds of work of these, bytes from other ranks. */
+#include <smpi/smpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directions.h"
+#include "exchange.h"
+#include "memory.h"
+#include "neighbours.h"
+#include "ring.h"
+#include "step.h"
+
+typedef struct Machine {
+  double rate[STEP_KINDS]; /* per second */
+  double worked;           /* seconds */
+} Machine;
+
+static void work_for(void *context, StepKind kind, double amount) {
+  Machine *machine = context;
+  const double seconds = amount / machine->rate[kind];
+  machine->worked += seconds;
+  smpi_execute(seconds);
+}
+
+static Status train(Team *team, char **argv, Machine *machine) {
+  const StepShape shape = {.latents = atoll(argv[2]),
+                           .width = atoll(argv[3]),
+                           .batch = atoll(argv[4]),
+                           .k = atoll(argv[5]),
+                           .row_bytes = 2 * atoll(argv[3]),
+                           .aux_k = atoll(argv[6])};
+  const StepWork work = {work_for, machine};
+  char *room = NULL;
+  TRY(MEMORY_NEW(&room, step_room(team, &shape), "room of a step"));
+  step_run(team, &shape, &work, room);
+  MEMORY_FREE(room);
+  return OK;
+}
+
+/* Children that stay on a rank meet a block of parents. */
+typedef struct Panel {
+  Machine *machine;
+  double children, width, most;
+} Panel;
+
+static Status visit(const RingBlock *block, void *context) {
+  const Panel *panel = context;
+  const double parents = (double)shard_count(block->here);
+  work_for(panel->machine, STEP_STREAMED, 5.0 * parents * panel->width); /* packed, in 8 bits */
+  work_for(panel->machine, STEP_SCREENED, 2.0 * panel->children * parents * panel->width);
+  return OK;
+}
+
+/* The parents go round with their heaps; then for each parent of a span fit but one, and for their encoder rows. */
+static Status compare(Team *team, char **argv, Machine *machine) {
+  const int64_t parents = atoll(argv[3]), width = atoll(argv[4]), most = atoll(argv[6]);
+  Panel panel = {machine, atof(argv[5]), (double)width, (double)most};
+  Directions rows;
+  Neighbours lists;
+  TRY(directions_open(&rows, team, parents, width));
+  TRY(neighbours_open(&lists, shard_count(rows.own), most));
+  TRY(ring_run(team, &rows, &lists, visit, &panel));
+  work_for(machine, STEP_STREAMED, panel.children * 4.0 * (double)width * (double)most);
+  for (int i = 0; i < 4; i++) {
+    const double candidates = panel.children * panel.most;
+    panel.children = 0;
+    TRY(ring_run(team, &rows, NULL, visit, &panel));
+    work_for(machine, STEP_STREAMED, candidates * 4.0 * (double)width);
+    panel.children = candidates / panel.most;
+  }
+  neighbours_clear(&lists);
+  directions_clear(&rows);
+  return OK;
+}
+
+/* team_open() asks for threads, which SimGrid's MPI does not promise. */
+static Team open_team(int *argc, char ***argv) {
+  Team team = {.node_size = 1};
+  MPI_Init(argc, argv);
+  MPI_Comm_dup(MPI_COMM_WORLD, &team.comm);
+  MPI_Comm_rank(team.comm, &team.rank);
+  MPI_Comm_size(team.comm, &team.size);
+  return team;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 10) {
+    fprintf(stderr, "usage: see the head of simulate.c\n");
+    return 2;
+  }
+  Team team = open_team(&argc, &argv);
+  Machine machine = {.rate = {atof(argv[7]), atof(argv[8]), atof(argv[9])}};
+  memory_plan(true);
+  team_barrier(&team);
+  const double began = MPI_Wtime();
+  const bool is_train = strcmp(argv[1], "train") == 0;
+  const Status status = is_train ? train(&team, argv, &machine) : compare(&team, argv, &machine);
+  team_barrier(&team);
+  if (team.rank == 0) {
+    printf("%.9g %.9g %lld\n", MPI_Wtime() - began, machine.worked, (long long)exchange_bytes());
+  }
+  team_close(&team);
+  MPI_Finalize();
+  return (int)status;
+}
