@@ -262,21 +262,25 @@ static Status print_table(Plan *plan, const Costs *costs, double memory, Text *o
 
 /* For cleave submit. */
 
-/* Until a warned stage has saved what it has: a checkpoint, and the step before it. */
+/* Until a warned stage has saved what it has: the step under way, and a checkpoint. 0: nobody measured the disk, so that
+ * of stage.sbatch stays. */
 static double lead_of(const Plan *plan, int stage, const Costs *costs) {
   const double saved = stage == 2 ? costs->stage[2].scratch / 3.0 : 0.0;
-  return 60.0 + 2.0 * part(saved, plan->rates.written) / (double)plan->nodes;
+  return plan->rates.written > 0 ? 120.0 + 2.0 * saved / plan->rates.written / (double)plan->nodes
+                                 : 0.0;
 }
 
-/* stage,megabytes a node,seconds,lead: half as much time again, a tenth more memory; 0: unknown. */
+/* stage,megabytes a node,seconds,lead: half as much time again, and more memory, since Slurm kills what takes more; of
+ * time and lead 0: unknown. */
 static Status print_lines(const Plan *plan, const Costs *costs, Text *out) {
   TRY(text_printf(out, "stage,megabytes,seconds,lead\n"));
   for (int s = 0; s < STAGES; ++s) {
     const PlanCost *cost = &costs->stage[s];
     const double seconds = plan->rates.dense > 0 ? 600.0 + 1.5 * plan_seconds(plan, cost) : 0.0;
     if (!is_nothing(cost)) {
-      TRY(text_printf(out, "%s,%.0f,%.0f,%.0f\n", NAMES[s], ceil(1.1 * on_node(plan, cost) * 1e-6),
-                      ceil(seconds), ceil(lead_of(plan, s, costs))));
+      TRY(text_printf(out, "%s,%.0f,%.0f,%.0f\n", NAMES[s],
+                      ceil(512.0 + 1.2 * on_node(plan, cost) * 1e-6), ceil(seconds),
+                      ceil(lead_of(plan, s, costs))));
     }
   }
   return OK;

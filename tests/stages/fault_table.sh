@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What goes wrong from outside, in every stage: the table of faults. A rank or mpirun is killed, a signal comes, the disk is
-# full or turns read-only, an input is cut short or changes between stages, another run is at work. Each must end within
+# full or turns read-only, an input is missing, cut short or changes between stages, another run is at work. Each must end within
 # 30 s, in one message where the program still lives, lose nothing that was finished, and, started again when all is well,
 # give the bytes of the undisturbed run. Prints the table; its last line counts faults.
 . "$(dirname "$0")/library.sh"
@@ -59,7 +59,7 @@ conclude() {
   return $bad
 }
 message() { # exit code and what was said
-  echo "exit $1${2:+: $(grep -m 1 '^cleave: ' fault.err | sed 's/^cleave: //; s/: [a-z_]*\.c:[0-9]*//' || true)}"
+  echo "exit $1: $(grep -m 1 '^cleave: ' fault.err | sed 's/^cleave: //; s/: [a-z_]*\.c:[0-9]*//' || true)"
 }
 
 # Killed, or asked to end, at a random moment; earlier where the stage ended first.
@@ -88,7 +88,7 @@ ended_by() { # STAGE FAULT COMMAND
   for try in 0.9 0.6 0.4 0.25 0.15; do
     moment=$(awk -v s="${seconds[$1]}" -v r=$RANDOM -v t=$try 'BEGIN {printf "%.2f", 0.2 + t * r / 32768 * s}')
     if struck "$1" "$3" "$moment"; then
-      conclude "$1" "$2" "$(since "$began")" "$(message $code say)"
+      conclude "$1" "$2" "$(since "$began")" "$(message $code)"
       return
     fi
   done
@@ -105,15 +105,15 @@ for name in train compare; do
   check "$name: asked to save (USR1)" ended_by "$name" "SIGUSR1 (preemption)" 'kill -USR1 $(pgrep -P $mpi cleave-$name)'
 done
 
-# refused STAGE FAULT CODES PATTERN: run, expect one of the exit codes and a message
+# refused STAGE CODE PATTERN: run, expect the exit code and a message
 refused() {
-  local name=$1 fault=$2 codes=$3 pattern=$4 code=0 began
+  local name=$1 wanted=$2 pattern=$3 code=0 began
   began=$(now)
   start 3 "$name"
   wait $pid || code=$?
   refused_seconds=$(since "$began")
-  refused_seen=$(message $code say)
-  [[ " $codes " == *" $code "* ]] || { echo "exit $code, wanted $codes"; cat fault.err; return 1; }
+  refused_seen=$(message $code)
+  [ $code -eq "$wanted" ] || { echo "exit $code, wanted $wanted"; cat fault.err; return 1; }
   grep '^cleave: ' fault.err | grep -Eq -- "$pattern" || { echo "no message with $pattern"; cat fault.err; return 1; }
 }
 bound() { # the run's folder on a small file system of its own: KILOBYTES
@@ -128,7 +128,7 @@ full_disk() {
   prepare "$1"
   bound 200000 || return 1
   head -c "$(($(df --output=avail -k small | tail -n 1) * 1024 - 20000))" /dev/zero >small/ballast
-  refused "$1" "full disk" "9" "full|space" || bad=1
+  refused "$1" 9 "full|space" || bad=1
   rm -f small/ballast
   unbound
   [ $bad -eq 0 ] && conclude "$1" "full disk" "$refused_seconds" "$refused_seen"
@@ -138,7 +138,7 @@ read_only() {
   prepare "$1"
   bound 200000 || return 1
   mount -o remount,ro small
-  refused "$1" "read-only file system" "5" "[Rr]ead-only" || bad=1
+  refused "$1" 5 "[Rr]ead-only" || bad=1
   mount -o remount,rw small
   unbound
   [ $bad -eq 0 ] && conclude "$1" "read-only file system" "$refused_seconds" "$refused_seen"
@@ -149,9 +149,18 @@ cut_input() {
   [ "$name" != harvest ] || path=text.jsonl
   cp "$path" whole
   truncate -s $(($(stat -c %s whole) * 2 / 3)) "$path"
-  refused "$name" "input cut short" "6" "${path##*/}" || bad=1
+  refused "$name" 6 "${path##*/}" || bad=1
   cp whole "$path"
   [ $bad -eq 0 ] && conclude "$name" "input cut short" "$refused_seconds" "$refused_seen"
+}
+missing_input() {
+  local name=$1 path=run/${input[$1]} bad=0
+  prepare "$name"
+  [ "$name" != harvest ] || path=text.jsonl
+  mv "$path" whole
+  refused "$name" 4 "${path##*/}" || bad=1
+  mv whole "$path"
+  [ $bad -eq 0 ] && conclude "$name" "input missing" "$refused_seconds" "$refused_seen"
 }
 changed_input() { # after the stage has run: its output is stale, and stays until --force
   local name=$1 bad=0
@@ -160,7 +169,7 @@ changed_input() { # after the stage has run: its output is stale, and stays unti
     harvest) cp text.jsonl whole && echo '{"text": "one more"}' >>text.jsonl ;;
     *) cp "other/${input[$name]}" "run/${input[$name]}" ;;
   esac
-  refused "$name" "input changed" "8" "force|another|other" || bad=1
+  refused "$name" 8 "force|another|other" || bad=1
   case $name in
     harvest) cp whole text.jsonl ;;
     *) cp "good/${input[$name]}" "run/${input[$name]}" ;;
@@ -179,13 +188,14 @@ with open("run/logs/lock", "a") as file:
     time.sleep(600)' >holder.out &
   holder=$!
   until grep -q locked holder.out; do sleep 0.02; done
-  refused "$name" "another run" "14" "another run" || bad=1
+  refused "$name" 14 "another run" || bad=1
   kill -KILL $holder
   wait $holder 2>/dev/null
   [ $bad -eq 0 ] && conclude "$name" "another run at work" "$refused_seconds" "$refused_seen"
 }
 for name in "${STAGES[@]}"; do
   check "$name: input cut short" cut_input "$name"
+  check "$name: input missing" missing_input "$name"
   check "$name: input changed" changed_input "$name"
   check "$name: another run at work" two_runs "$name"
 done
