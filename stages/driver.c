@@ -33,7 +33,9 @@ static const char HELP[] =
     "  --nodes N      submit: nodes of each job (default: Slurm's); plan: so many (default: 1)\n"
     "  --measure      plan: first measure this machine, a minute; kept for later plans and submit\n"
     "  --rows N, --width N, --memory GB\n"
-    "                 plan: of activations that nobody has made yet; memory of a node\n"
+    "                 plan: of activations that nobody has made yet; memory of a node (submit: "
+    "the\n"
+    "                 first two)\n"
     "  --launcher L   submit: mpirun (default) or srun, which needs Slurm with PMIx\n"
     "  --dry-run      submit: only write the scripts, FOLDER/jobs/submit.sh and stage.sbatch\n"
     "  --from STAGE   begin with this stage\n"
@@ -88,10 +90,11 @@ static bool take_flag(Call *call, const char *name, const char *value, Status *s
 }
 
 /* cleave-plan reads them, and says what is wrong with them. */
-static bool is_of_plan(const char *name) {
-  static const char *const NAMES[] = {"--measure", "--rows", "--width", "--memory"};
+static bool is_of_plan(Command command, const char *name) {
+  static const char *const NAMES[] = {"--rows", "--width", "--memory", "--measure"};
+  const int count = command == COMMAND_PLAN ? 4 : command == COMMAND_SUBMIT ? 2 : 0;
   bool is_one = false;
-  for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); ++i) {
+  for (int i = 0; i < count; ++i) {
     is_one = is_one || strcmp(name, NAMES[i]) == 0;
   }
   return is_one;
@@ -109,11 +112,12 @@ static Status take_argument(Call *call, char **argv, int *at) {
     call->is_dry = true;
     return OK;
   }
-  if (call->command == COMMAND_PLAN && is_of_plan(name)) {
-    call->is_measuring = call->is_measuring || strcmp(name, "--measure") == 0;
-    call->arguments[call->count++] = argv[*at];
-    if (strcmp(name, "--measure") != 0 && argv[*at + 1] != NULL) {
-      call->arguments[call->count++] = argv[++*at];
+  if (is_of_plan(call->command, name)) {
+    const bool is_measure = strcmp(name, "--measure") == 0;
+    call->is_measuring = call->is_measuring || is_measure;
+    call->planning[call->planning_count++] = argv[*at];
+    if (!is_measure && argv[*at + 1] != NULL) {
+      call->planning[call->planning_count++] = argv[++*at];
     }
     return OK;
   }
@@ -168,6 +172,7 @@ static Status parse(int argc, char **argv, Call *call) {
   }
   TRY(parse_command(argv[1], &call->command));
   TRY(MEMORY_NEW(&call->arguments, argc + 1, "the arguments"));
+  TRY(MEMORY_NEW(&call->planning, argc + 1, "flags of the plan"));
   for (int at = 2; at < argc; ++at) {
     if (strcmp(argv[at], "--") == 0) {
       call->options = argv + at + 1;
@@ -289,27 +294,45 @@ static Status show_states(const Call *call, int *code) {
   return status;
 }
 
-Status driver_plan(const Call *call, char *const *flags, int count, int *code) {
+/* One process is enough to say what many would take; a machine is measured while all its cores work. */
+static int planning_ranks(const Call *call) {
+  const int nodes = call->nodes > 0 ? call->nodes : 1;
+  const int a_node = (ranks_of(call) + nodes - 1) / nodes;
+  const int fitting = jobs_cores() / (call->threads > 0 ? call->threads : 1);
+  const int fewer = a_node < fitting ? a_node : fitting;
+  return !call->is_measuring ? 1 : fewer > 0 ? fewer : 1;
+}
+
+static void put_flag(char **flags, int *count, const char *name, const char *value) {
+  flags[(*count)++] = (char *)name;
+  flags[(*count)++] = (char *)value;
+}
+
+Status driver_plan(const Call *call, const char *out, int *code) {
   char ranks[16], nodes[16], threads[16];
-  char *own[10] = {"--ranks", ranks, "--nodes", nodes};
-  char **arguments = NULL;
+  char **flags = NULL, **arguments = NULL;
   double seconds = 0;
-  int used = 4;
+  int count = call->planning_count;
+  TRY(MEMORY_NEW(&flags, count + 10, "flags of the plan"));
+  memcpy(flags, call->planning, (size_t)count * sizeof(*flags));
   snprintf(ranks, sizeof(ranks), "%d", ranks_of(call));
   snprintf(nodes, sizeof(nodes), "%d", call->nodes > 0 ? call->nodes : 1);
   snprintf(threads, sizeof(threads), "%d", call->threads);
+  put_flag(flags, &count, "--ranks", ranks);
+  put_flag(flags, &count, "--nodes", nodes);
   if (call->threads > 0) {
-    own[used++] = "--threads";
-    own[used++] = threads;
+    put_flag(flags, &count, "--threads", threads);
   }
-  for (int i = 0; i < count; ++i) {
-    own[used++] = flags[i];
+  if (out != NULL) {
+    put_flag(flags, &count, "--out", out);
+    flags[count++] = (char *)"--lines";
   }
-  TRY(driver_arguments(call, own, used, &arguments));
-  /* One process is enough to say what many would take; a machine is measured while all its cores work. */
-  const JobsCall job = {"plan", call->is_measuring ? ranks_of(call) : 1, arguments,
-                        call->count + used, true};
-  const Status status = jobs_run(&job, code, &seconds);
+  Status status = driver_arguments(call, flags, count, &arguments);
+  if (status == OK) {
+    const JobsCall job = {"plan", planning_ranks(call), arguments, call->count + count, true};
+    status = jobs_run(&job, code, &seconds);
+  }
+  MEMORY_FREE(flags);
   MEMORY_FREE(arguments);
   return status;
 }
@@ -327,7 +350,7 @@ static Status carry_out(const Call *call, int *code) {
     case COMMAND_STATUS:
       return show_states(call, code);
     case COMMAND_PLAN:
-      return driver_plan(call, NULL, 0, code);
+      return driver_plan(call, NULL, code);
     case COMMAND_SUBMIT:
       return submit(call);
     default:
@@ -348,5 +371,6 @@ int main(int argc, char **argv) {
     fprintf(stderr, "cleave: %s: %s\n", status_sentence(status), status_why());
   }
   MEMORY_FREE(call.arguments);
+  MEMORY_FREE(call.planning);
   return status != OK ? (int)status : code;
 }

@@ -23,9 +23,10 @@ typedef struct Call {
   const char *launcher;
   int from, to;
   const char *yaml;
-  char **
-      arguments; /* passed on to the stages: run.yaml, overrides, --force; to the plan its own flags too */
+  char **arguments; /* passed on to the stages: run.yaml, overrides, --force */
   int count;
+  char **planning; /* flags of cleave-plan, with their values */
+  int planning_count;
   char **options; /* behind --: of sbatch */
   int option_count;
 } Call;
@@ -36,10 +37,10 @@ typedef struct Call {
 Status driver_arguments(const Call *call, char *const *flags, int count,
                         char ***arguments) MUST_USE;
 
-/** Run cleave-plan with some flags of its own behind the ranks, nodes and threads of the call.
- *  flags   in      [count]
+/** Run cleave-plan on the ranks, nodes and threads of the call, with its flags.
+ *  out     in      NULL, or the file of sizes for Slurm that it writes (--lines)
  *  code    out     its exit code */
-Status driver_plan(const Call *call, char *const *flags, int count, int *code) MUST_USE;
+Status driver_plan(const Call *call, const char *out, int *code) MUST_USE;
 
 /** cleave submit: write the scripts, sized by the plan, and submit them unless the call is dry. */
 Status driver_submit(const Call *call, const Settings *settings) MUST_USE;

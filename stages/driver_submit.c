@@ -47,13 +47,10 @@ static Status size_jobs(const Call *call, const Settings *settings, BatchRun *ru
   planned.threads = call->threads > 0 ? call->threads : 1;
   TRY(text_join_path(&path, settings->run.folder, "jobs/plan.csv"));
   Status status = text_make_parent(path);
-  if (status == OK) {
-    status = driver_plan(&planned, (char *[]){"--lines", "--out", path}, 3, &code);
-  }
-  if (status == OK && code == 0) {
+  if (status == OK && driver_plan(&planned, path, &code) == OK && code == 0) {
     status = read_sizes(path, run, stages);
   } else if (status == OK) {
-    printf("no plan (see above): the jobs take Slurm's default memory and time\n");
+    printf("no plan: the jobs take Slurm's default memory and time\n");
   }
   MEMORY_FREE(path);
   return status;

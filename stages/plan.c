@@ -11,6 +11,7 @@
 #include "shard.h"
 #include "text.h"
 #include "threads.h"
+#include "training.h"
 
 /* A process with MPI, HDF5 and the BLAS, before it does anything: bytes. */
 static const double PROGRAM = 9e7;
@@ -59,7 +60,17 @@ double plan_seconds(const Plan *plan, const PlanCost *cost) {
 
 /* The stages of a run. */
 
-enum { STAGES = 8 };
+enum {
+  STAGE_HARVEST,
+  STAGE_IMPORT,
+  STAGE_TRAIN,
+  STAGE_ENCODE,
+  STAGE_EVALUATE,
+  STAGE_COMPARE,
+  STAGE_FAMILIES,
+  STAGE_REPORT,
+  STAGES
+};
 static const char *const NAMES[STAGES] = {"harvest",  "import",  "train",    "encode",
                                           "evaluate", "compare", "families", "report"};
 
@@ -82,22 +93,51 @@ static Status costs_take(Costs *costs, int64_t count) {
   return MEMORY_NEW(&costs->steps, count, "steps of dictionaries");
 }
 
+/* Trained together, the dictionaries of a seed are in memory at once, with checkpoints of all, and read the rows once. */
+static void join_groups(const Plan *plan, Costs *costs) {
+  const Settings *settings = &plan->stage->settings;
+  PlanCost all = {0};
+  for (int64_t i = 0; i < settings->count; ++i) {
+    PlanCost group = costs->train[i];
+    bool is_first = true;
+    for (int64_t j = 0; j < settings->count; ++j) {
+      if (j != i && settings_seed(settings, j) == settings_seed(settings, i) &&
+          costs->steps[j] > 0) {
+        is_first = is_first && j > i;
+        group.memory += costs->train[j].memory;
+        group.scratch += costs->train[j].scratch;
+      }
+    }
+    group.read = is_first ? group.read : 0.0;
+    plan_then(&all, &group);
+  }
+  costs->stage[STAGE_TRAIN] = all;
+}
+
 static Status cost_all(const Plan *plan, Costs *costs) {
   const Settings *settings = &plan->stage->settings;
   PlanCost *stage = costs->stage;
-  stage[2] = stage[3] = (PlanCost){0};
-  TRY(plan_harvest(plan, &stage[0]));
-  TRY(plan_import(plan, &stage[1]));
+  stage[STAGE_TRAIN] = stage[STAGE_ENCODE] = (PlanCost){0};
+  TRY(plan_harvest(plan, &stage[STAGE_HARVEST]));
+  TRY(plan_import(plan, &stage[STAGE_IMPORT]));
   for (int64_t i = 0; i < settings->count; ++i) {
     TRY(plan_train(plan, i, &costs->steps[i], &costs->train[i]));
     TRY(plan_encode(plan, i, &costs->encode[i]));
-    plan_then(&stage[2], &costs->train[i]);
-    plan_then(&stage[3], &costs->encode[i]);
+    plan_then(&stage[STAGE_TRAIN], &costs->train[i]);
+    plan_then(&stage[STAGE_ENCODE], &costs->encode[i]);
   }
-  TRY(plan_evaluate(plan, &stage[4]));
-  TRY(plan_compare(plan, &stage[5]));
-  TRY(plan_families(plan, &stage[6]));
-  return plan_report(plan, &stage[7]);
+  if (settings->train.together) {
+    join_groups(plan, costs);
+  }
+  TRY(plan_evaluate(plan, &stage[STAGE_EVALUATE]));
+  TRY(plan_compare(plan, &stage[STAGE_COMPARE]));
+  TRY(plan_families(plan, &stage[STAGE_FAMILIES]));
+  return plan_report(plan, &stage[STAGE_REPORT]);
+}
+
+/* Of a model that is not there nothing but its rows is known. */
+static bool is_unknown(const Plan *plan, int stage) {
+  return stage == STAGE_HARVEST && plan->facts.context == 0;
 }
 
 static bool is_nothing(const PlanCost *cost) {
@@ -151,10 +191,16 @@ static Status add_stages(const Plan *plan, const Costs *costs, double memory, Te
     if (is_nothing(cost)) {
       continue;
     }
-    const bool is_half = s == 0 && plan->facts.context == 0;
-    TRY(add_line(plan, is_half ? "harvest (no model)" : NAMES[s], cost, memory, out));
-    TRY(s == 2 ? add_each(plan, costs->train, costs->steps, memory, out) : OK);
-    TRY(s == 3 ? add_each(plan, costs->encode, NULL, memory, out) : OK);
+    if (is_unknown(plan, s)) {
+      char disk[32];
+      TRY(text_printf(out, "%-20s %10s  %10s %10s\n", "harvest (no model)", "-",
+                      text_of_bytes(cost->disk, disk), "-"));
+      all.disk += cost->disk;
+      continue;
+    }
+    TRY(add_line(plan, NAMES[s], cost, memory, out));
+    TRY(s == STAGE_TRAIN ? add_each(plan, costs->train, costs->steps, memory, out) : OK);
+    TRY(s == STAGE_ENCODE ? add_each(plan, costs->encode, NULL, memory, out) : OK);
     plan_then(&all, cost);
   }
   return add_line(plan, "in all", &all, memory, out);
@@ -163,6 +209,9 @@ static Status add_stages(const Plan *plan, const Costs *costs, double memory, Te
 static Status add_firings(const Plan *plan, Text *out) {
   const Settings *settings = &plan->stage->settings;
   char count[32];
+  if (settings->count == 0) {
+    return OK;
+  }
   TRY(text_printf(out, "rows until half of the features have fired 30 times, about:"));
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
@@ -184,49 +233,88 @@ static Status add_head(const Plan *plan, double memory, Text *out) {
 
 /* What does not fit. */
 
-static Status fits(Plan *plan, int64_t nodes, double memory, Costs *costs, bool *is_fitting) {
-  const int64_t a_node = (plan->ranks + plan->nodes - 1) / plan->nodes;
-  Plan larger = *plan;
-  larger.nodes = nodes;
-  larger.ranks = nodes * a_node;
-  TRY(cost_all(&larger, costs));
-  *is_fitting = true;
+/* Beyond, ranks have no latents: more of them make nothing smaller. */
+static int64_t ranks_most(const Plan *plan) {
+  const Settings *settings = &plan->stage->settings;
+  int64_t most = plan->ranks;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const int64_t latents = settings->dictionaries[i].latents;
+    const int64_t block = shard_latent_block(latents), blocks = (latents + block - 1) / block;
+    most = blocks > most ? blocks : most;
+  }
+  return most;
+}
+
+static bool does_fit(const Plan *plan, const Costs *costs, double memory) {
+  bool fits = true;
   for (int s = 0; s < STAGES; ++s) {
-    *is_fitting = *is_fitting && on_node(&larger, &costs->stage[s]) <= memory;
+    fits = fits && on_node(plan, &costs->stage[s]) <= memory;
+  }
+  return fits;
+}
+
+/* The search: so many ranks a node, in equal groups over all nodes. */
+typedef struct Search {
+  const Plan *plan;
+  Costs costs;
+  int64_t a_node, step; /* ranks of a node; nodes that make equal groups of ranks */
+  double memory;
+} Search;
+
+static Status try_nodes(Search *search, int64_t steps, bool *fits) {
+  Plan larger = *search->plan;
+  larger.nodes = steps * search->step;
+  larger.ranks = larger.nodes * search->a_node;
+  TRY(cost_all(&larger, &search->costs));
+  *fits = does_fit(&larger, &search->costs, search->memory);
+  return OK;
+}
+
+/* Doubled until it fits, then halved in between; nodes -1: none. */
+static Status find_nodes(Search *search, int64_t *nodes) {
+  const int64_t most = ranks_most(search->plan) / (search->a_node * search->step) + 1;
+  int64_t below = search->plan->nodes / search->step, above = below > 0 ? below : 1;
+  bool fits = false;
+  while (!fits && above < most) {
+    below = above;
+    above = 2 * above < most ? 2 * above : most;
+    TRY(try_nodes(search, above, &fits));
+  }
+  *nodes = -1;
+  while (fits && above - below > 1) {
+    const int64_t middle = below + (above - below) / 2;
+    bool is_enough = false;
+    TRY(try_nodes(search, middle, &is_enough));
+    *(is_enough ? &above : &below) = middle;
+  }
+  if (fits) {
+    *nodes = above * search->step;
   }
   return OK;
 }
 
-/* Nodes with as many ranks each; -1: more than a million would not do. */
-static Status find_nodes(Plan *plan, double memory, int64_t *nodes) {
-  Costs costs;
-  bool is_fitting = false;
-  TRY(costs_take(&costs, plan->stage->settings.count));
-  int64_t below = plan->nodes, above = plan->nodes;
-  Status status = fits(plan, above, memory, &costs, &is_fitting);
-  while (status == OK && !is_fitting && above < 1000000) {
-    below = above;
-    above *= 2;
-    status = fits(plan, above, memory, &costs, &is_fitting);
+static Status search_nodes(const Plan *plan, double memory, int64_t *a_node, int64_t *nodes) {
+  const int64_t replicas = plan->stage->settings.train.replicas;
+  Search search = {.plan = plan,
+                   .a_node = (plan->ranks + plan->nodes - 1) / plan->nodes,
+                   .step = 1,
+                   .memory = memory};
+  while (search.a_node * search.step % replicas != 0) {
+    search.step++;
   }
-  *nodes = is_fitting ? above : -1;
-  while (status == OK && *nodes > 0 && above - below > 1) {
-    const int64_t middle = below + (above - below) / 2;
-    status = fits(plan, middle, memory, &costs, &is_fitting);
-    *(is_fitting ? &above : &below) = middle;
-    *nodes = above;
-  }
-  costs_clear(&costs);
+  *a_node = search.a_node;
+  Status status = costs_take(&search.costs, plan->stage->settings.count);
+  status = status == OK ? find_nodes(&search, nodes) : status;
+  costs_clear(&search.costs);
   return status;
 }
 
-static Status add_fit(Plan *plan, double memory, Text *out) {
-  int64_t nodes = 0;
-  const int64_t a_node = (plan->ranks + plan->nodes - 1) / plan->nodes;
-  TRY(find_nodes(plan, memory, &nodes));
-  if (nodes == plan->nodes) {
+static Status add_fit(const Plan *plan, const Costs *costs, double memory, Text *out) {
+  int64_t nodes = 0, a_node = 0;
+  if (does_fit(plan, costs, memory)) {
     return OK;
   }
+  TRY(search_nodes(plan, memory, &a_node, &nodes));
   TRY(text_printf(out, "\n! does not fit: "));
   return nodes < 0
              ? text_printf(
@@ -250,13 +338,23 @@ static Status add_notes(const Plan *plan, Text *out) {
                         "no times: cleave plan --measure %s finds out how fast this "
                         "machine is\n",
                         plan->stage->yaml));
+  const bool is_far =
+      plan->rates.dense > 0 && plan->ranks > 1 && (plan->nodes > 1 || plan->rates.received <= 0);
+  TRY(is_far
+          ? text_printf(out,
+                        "the time of exchanges between nodes is %s: measure on two nodes, or set "
+                        "`received` in "
+                        "rates.csv\n",
+                        plan->rates.received > 0 ? "that of ranks on the machine that was measured"
+                                                 : "left out")
+          : OK);
   return add_firings(plan, out);
 }
 
-static Status print_table(Plan *plan, const Costs *costs, double memory, Text *out) {
+static Status print_table(const Plan *plan, const Costs *costs, double memory, Text *out) {
   TRY(add_head(plan, memory, out));
   TRY(add_stages(plan, costs, memory, out));
-  TRY(add_fit(plan, memory, out));
+  TRY(add_fit(plan, costs, memory, out));
   return add_notes(plan, out);
 }
 
@@ -265,7 +363,7 @@ static Status print_table(Plan *plan, const Costs *costs, double memory, Text *o
 /* Until a warned stage has saved what it has: the step under way, and a checkpoint. 0: nobody measured the disk, so that
  * of stage.sbatch stays. */
 static double lead_of(const Plan *plan, int stage, const Costs *costs) {
-  const double saved = stage == 2 ? costs->stage[2].scratch / 3.0 : 0.0;
+  const double saved = stage == STAGE_TRAIN ? costs->stage[stage].scratch / 3.0 : 0.0;
   return plan->rates.written > 0 ? 120.0 + 2.0 * saved / plan->rates.written / (double)plan->nodes
                                  : 0.0;
 }
@@ -277,7 +375,7 @@ static Status print_lines(const Plan *plan, const Costs *costs, Text *out) {
   for (int s = 0; s < STAGES; ++s) {
     const PlanCost *cost = &costs->stage[s];
     const double seconds = plan->rates.dense > 0 ? 600.0 + 1.5 * plan_seconds(plan, cost) : 0.0;
-    if (!is_nothing(cost)) {
+    if (!is_nothing(cost) && !is_unknown(plan, s)) {
       TRY(text_printf(out, "%s,%.0f,%.0f,%.0f\n", NAMES[s],
                       ceil(512.0 + 1.2 * on_node(plan, cost) * 1e-6), ceil(seconds),
                       ceil(lead_of(plan, s, costs))));
@@ -296,11 +394,12 @@ static Status read_flags(Stage *stage, Plan *plan, int64_t *rows, int64_t *width
   TRY(stage_integer(stage, "--rows", 1, INT64_C(4294967294), rows));
   TRY(stage_integer(stage, "--width", 1, INT64_C(1) << 20, width));
   TRY(stage_integer(stage, "--memory", 1, most, &gigabytes));
-  if (plan->nodes > plan->ranks || plan->ranks % stage->settings.train.replicas != 0) {
-    return RAISE(ERR_USAGE, "%lld ranks are not for %lld nodes and %lld groups (train.replicas)",
-                 (long long)plan->ranks, (long long)plan->nodes,
-                 (long long)stage->settings.train.replicas);
+  if (plan->nodes > plan->ranks) {
+    return RAISE(ERR_USAGE, "%lld nodes for %lld ranks: some would have none",
+                 (long long)plan->nodes, (long long)plan->ranks);
   }
+  TRY(training_check_keys(stage));
+  TRY(training_check_ranks(stage, plan->ranks));
   const int64_t a_node = (plan->ranks + plan->nodes - 1) / plan->nodes;
   const bool is_given = stage->settings.run.threads > 0 || stage_flag(stage, "--threads") != NULL;
   plan->threads = is_given ? threads_count() : cores / a_node;

@@ -38,6 +38,7 @@ typedef struct PlanFacts {
   PlanModel part;    /* up to the layer; all zero without a model */
   PlanModel whole;   /* the same */
   const char *where; /* for people: what rows and width were taken from */
+  bool is_there;     /* activations.h5 */
 } PlanFacts;
 
 typedef struct Plan {
@@ -68,7 +69,7 @@ double plan_screen(const Plan *plan, double queries, double k);
 /** Latents of the rank that has most.  ranks local */
 int64_t plan_share(const Plan *plan, int64_t latents);
 
-/** Where rows, width and model come from: activations.h5, or the model and the text, or flags.
+/** Where rows, width and model come from: activations.h5, unless rows are given; or the model and the text, or flags.
  *  ranks   collective
  *  rows, width in  of the flags, 0: not given
  *  fails   ERR_DATA (nobody knows rows or width: says what to give); of the files that are there */
@@ -86,8 +87,12 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
-/** Active latents a row of a dictionary: k, what its maker states, or 100 where nobody knows.  ranks local */
+/** Active latents a row of a dictionary: k, what its maker states, or 100 where nobody knows; and codes that a row
+ *  keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
+double plan_entries(const Plan *plan, int64_t index);
+/** Writing the codes of a dictionary that are known already.  ranks local */
+void plan_codes(const Plan *plan, int64_t index, PlanCost *cost);
 
 /** Measure this machine while all ranks compute, and keep the rates in FOLDER/rates.csv.
  *  ranks   collective

@@ -1,25 +1,34 @@
+#include <math.h>
+#include <string.h>
+
 #include "encode_file.h"
 #include "encode_rows.h"
 #include "label.h"
 #include "plan.h"
+#include "training.h"
 
 /* encode. */
 
 enum { DESCRIBED = 16384 };             /* encode_file.c: latents described at a time */
 enum { PIECE_HITS = 4 << 20 };          /* encode.c: hits of rows with thresholds held at once */
-static const double UNKNOWN_L0 = 100.0; /* of an import whose maker says nothing */
+static const double UNKNOWN_L0 = 100.0; /* where neither k nor its maker says */
 
 double plan_l0(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const double stated = settings->dictionaries[index].l0;
-  return settings_is_trained(settings, index) ? (double)settings->train.k
-         : stated > 0                         ? stated
-                                              : UNKNOWN_L0;
+  const bool has_k =
+      settings_is_trained(settings, index) && training_architecture(plan->stage)->has_k;
+  return has_k ? (double)settings->train.k : stated > 0 ? stated : UNKNOWN_L0;
 }
 
-/* Codes that a row keeps: of k selected ones the next k too. */
-static double entries_of_row(const Plan *plan, int64_t index) {
-  return (settings_is_trained(&plan->stage->settings, index) ? 2.0 : 1.0) * plan_l0(plan, index);
+/* Are its k best latents of a row what fires? Of imports nobody knows yet; most have thresholds. */
+static bool is_topk(const Plan *plan, int64_t index) {
+  return settings_is_trained(&plan->stage->settings, index) &&
+         strcmp(training_architecture(plan->stage)->encoded_as, "topk") == 0;
+}
+
+double plan_entries(const Plan *plan, int64_t index) {
+  return (is_topk(plan, index) ? 2.0 : 1.0) * plan_l0(plan, index);
 }
 
 static double described_bytes(const EncodeSettings *settings) {
@@ -30,8 +39,15 @@ static double described_bytes(const EncodeSettings *settings) {
 static double codes_bytes(const Plan *plan, int64_t index) {
   const double rows = (double)plan->facts.rows, l0 = plan_l0(plan, index);
   const double latents = (double)plan->stage->settings.dictionaries[index].latents;
-  return rows * (8.0 + 9.0 * entries_of_row(plan, index) + 8.0 * l0) +
+  return rows * (8.0 + 9.0 * plan_entries(plan, index) + 8.0 * l0) +
          latents * (48.0 + described_bytes(&plan->stage->settings.encode));
+}
+
+/* At the end: the firings of this rank's latents by latent, and what is said of some of them. */
+static double firings_bytes(const Plan *plan, int64_t index) {
+  const double rows = (double)plan->facts.rows, spools = 2.0 * (double)(4 << 20);
+  return spools + 12.0 * rows * plan_l0(plan, index) / (double)plan->ranks +
+         DESCRIBED * described_bytes(&plan->stage->settings.encode);
 }
 
 /* The dictionary with its encoder in 8 bits; a batch, as read, scaled, centred and once more for the covariance; what
@@ -41,17 +57,16 @@ static double memory_of(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const double width = (double)facts->width, batch = ENCODE_ROWS_BATCH;
   const double own = (double)plan_share(plan, settings->dictionaries[index].latents);
-  const double entries = entries_of_row(plan, index);
-  const double hits =
-      settings_is_trained(settings, index) ? batch * entries * 24.0 : 36.0 * (double)PIECE_HITS;
+  const double entries = plan_entries(plan, index);
+  const double hits = is_topk(plan, index)
+                          ? batch * entries * 24.0
+                          : 36.0 * fmin(batch * entries / (double)plan->ranks, PIECE_HITS);
   const double dictionary = own * (9.0 * width + 60.0);
   const double rows =
       batch * ((double)facts->row_bytes + 13.0 * width + 64.0) + 512.0 * 8.0 * width;
   const double codes = batch / (double)plan->ranks * entries * 1.25 * (30.0 + 2.0 * 16.0 + 9.0);
-  const double firings = 12.0 * (double)facts->rows * plan_l0(plan, index) / (double)plan->ranks;
   return dictionary + rows + hits + codes + plan_screen(plan, batch, entries) +
-         16.0 * width * width + 2.0 * (double)(4 << 20) + firings +
-         DESCRIBED * described_bytes(&settings->encode);
+         16.0 * width * width + firings_bytes(plan, index);
 }
 
 /* Beside the rows: keys of every rank to the one that cuts the row, codes from there to their rows, firings to their
@@ -59,12 +74,23 @@ static double memory_of(const Plan *plan, int64_t index) {
 static double traffic_of(const Plan *plan, int64_t index) {
   const PlanFacts *facts = &plan->facts;
   const double rows = (double)facts->rows, ranks = (double)plan->ranks;
-  const double entries = entries_of_row(plan, index), held_out = rows - (double)facts->training;
-  const double keys =
-      settings_is_trained(&plan->stage->settings, index) ? 8.0 * entries + 24.0 : 0.0;
+  const double entries = plan_entries(plan, index), held_out = rows - (double)facts->training;
+  const double keys = is_topk(plan, index) ? 8.0 * entries + 24.0 : 0.0;
   return (ranks - 1.0) / ranks *
          (rows * (keys + (12.0 * entries + 16.0 * plan_l0(plan, index)) / ranks + 16.0) +
           held_out * 16.0 * (double)facts->width);
+}
+
+void plan_codes(const Plan *plan, int64_t index, PlanCost *cost) {
+  const PlanFacts *facts = &plan->facts;
+  const double rows = (double)facts->rows, ranks = (double)plan->ranks;
+  const double entries = plan_entries(plan, index), l0 = plan_l0(plan, index);
+  *cost = (PlanCost){.memory = firings_bytes(plan, index),
+                     .disk = codes_bytes(plan, index),
+                     .scratch = rows * (9.0 * entries + 16.0 * l0),
+                     .read = rows * (17.0 * entries + 16.0 * l0),
+                     .streamed = 60.0 * rows * entries,
+                     .received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks};
 }
 
 Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
@@ -77,7 +103,7 @@ Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
   const double rows = (double)facts->rows, width = (double)facts->width;
   const double latents = (double)settings->dictionaries[index].latents;
   const double others = (double)(plan->ranks - 1) / (double)plan->ranks;
-  const double l0 = plan_l0(plan, index), entries = entries_of_row(plan, index);
+  const double l0 = plan_l0(plan, index), entries = plan_entries(plan, index);
   cost->memory = memory_of(plan, index);
   cost->disk = codes_bytes(plan, index);
   cost->scratch = rows * (9.0 * entries + 16.0 * l0);

@@ -7,15 +7,8 @@
 
 static const double LOOKUP_SLICE = 1 << 26; /* span.c: bytes of rows looked up at once, twice */
 static const double NULL_PANEL = 1 << 27, NULL_SUMS = 1 << 25; /* null_simulate.c: bytes */
-static const double LATENTS_A_PANEL = 1024;                    /* blocks are about so large */
-
-static double larger(double a, double b) {
-  return a > b ? a : b;
-}
-
-static double smaller(double a, double b) {
-  return a < b ? a : b;
-}
+/* compare_end.c: children that null children are made of. */
+static const double LATENTS_A_PANEL = 1024, NULL_ROWS = 131072;
 
 /* Some rows meet all parents: lists, span fits with the rows of the parents that joined, products of candidates. */
 static double meeting_bytes(const Plan *plan, double own, bool is_kept) {
@@ -24,33 +17,35 @@ static double meeting_bytes(const Plan *plan, double own, bool is_kept) {
   const double span = (double)settings->span, fits = own * (8.0 + 76.0 + 12.0 * span);
   const double search = own * (width + 24.0 + 8.0 * most), lists = own * (8.0 * most + 8.0);
   const double fitting = own * (4.0 * width + (span - 1.0) * 4.0 * (is_kept ? most : span * 2.0)) +
-                         2.0 * smaller(LOOKUP_SLICE, own * 4.0 * width);
-  return own * 4.0 * width + lists + fits + larger(search, fitting) +
+                         2.0 * fmin(LOOKUP_SLICE, own * 4.0 * width);
+  return own * 4.0 * width + lists + fits + fmax(search, fitting) +
          (is_kept ? own * most * 8.0 : 0.0);
 }
 
 /* Two blocks of parents under way, with the heaps of their children. */
 static double ring_bytes(const Plan *plan, double own_parents) {
   const double width = (double)plan->facts.width;
-  const double rows = smaller((double)(1 << 26) / (4.0 * width), own_parents);
+  const double rows = fmin((double)(1 << 26) / (4.0 * width), own_parents);
   const double lists = 8.0 * (double)plan->stage->settings.compare.neighbours + 8.0;
   return plan->ranks == 1 ? 0 : 2.0 * rows * (4.0 * width + lists) + rows * (width + 40.0);
 }
 
-/* The parents stay, decoder and encoder; children pass in panels; then all children at once are what null children
- * are made of. */
+/* The parents stay, decoder and encoder; children pass in panels; at the end null children, made of a sample of the
+ * children. */
 static double memory_of(const Plan *plan, int64_t children, int64_t parents) {
   const CompareSettings *settings = &plan->stage->settings.compare;
   const double width = (double)plan->facts.width, ranks = (double)plan->ranks;
   const double own = (double)plan_share(plan, parents), share = (double)plan_share(plan, children);
-  const double panel = smaller(larger((double)settings->panel, LATENTS_A_PANEL), share);
-  const double draws = smaller(NULL_PANEL / (4.0 * width), ceil((double)settings->draws / ranks));
+  const double panel = fmin(fmax((double)settings->panel, LATENTS_A_PANEL), share);
+  const double draws = fmin(NULL_PANEL / (4.0 * width), ceil((double)settings->draws / ranks));
   const double lists = own * (8.0 * (double)settings->neighbours + 16.0);
   const double screens =
       plan_screen(plan, 2048.0 * (double)plan->threads, (double)settings->neighbours);
-  const double null = share * (4.0 * width + 10.0) + NULL_SUMS + meeting_bytes(plan, draws, false);
+  const double sample = fmin(share, NULL_ROWS / ranks), piece = fmin(share, 8192.0) * 4.0 * width;
+  const double null =
+      sample * (4.0 * width + 10.0) + piece + NULL_SUMS + meeting_bytes(plan, draws, false);
   return own * 8.0 * width + lists + ring_bytes(plan, own) + screens +
-         larger(meeting_bytes(plan, panel, true), null);
+         fmax(meeting_bytes(plan, panel, true), null);
 }
 
 /* The parents go round once for each panel of children, with their heaps, and again for their encoder rows and each
@@ -67,6 +62,13 @@ static double traffic_of(const Plan *plan, double children, double parents) {
          (parents * row * (panels * (span + 1.0) + null_panels * span) +
           panels * parents * 8.0 * most + (children + draws) / ranks * (span - 1.0) * row +
           children / ranks * most * 12.0 + draws * 16.0 * width);
+}
+
+/* Work files of all steps stay until the end. */
+static void add(PlanCost *cost, const PlanCost *one) {
+  const double before = cost->scratch;
+  plan_then(cost, one);
+  cost->scratch = before + one->scratch;
 }
 
 /* Both directions come from one product. Exact: k candidates a child for its span, encoder and mean; null children and
@@ -86,34 +88,38 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
                   draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most,
       .read = row * (3.0 * children + 2.0 * parents),
       .received = traffic_of(plan, children, parents)};
-  plan_then(cost, &one);
+  add(cost, &one);
 }
 
 static void add_self(const Plan *plan, int64_t latents, PlanCost *cost) {
   const CompareSettings *settings = &plan->stage->settings.compare;
   const double width = (double)plan->facts.width, all = (double)latents, row = 4.0 * width;
   const double most = (double)settings->neighbours, own = (double)plan_share(plan, latents);
-  const PlanCost one = {.memory = own * (row + width + 16.0 * most) +
-                                  plan_screen(plan, 2048.0 * (double)plan->threads, most),
-                        .disk = all * 8.0 * most,
-                        .scratch = all * 8.0 * most,
-                        .screened = width * all * all,
-                        .streamed = all * row * 2.0 * most,
-                        .read = row * all};
-  plan_then(cost, &one);
+  const double ranks = (double)plan->ranks, panels = ceil(all / ((double)settings->panel * ranks));
+  const double panel = fmin(fmax((double)settings->panel, LATENTS_A_PANEL), own);
+  const PlanCost one = {
+      .memory = own * (row + 8.0 * most + 18.0) + panel * (row + width + 24.0 * most + 40.0) +
+                ring_bytes(plan, own) + plan_screen(plan, 2048.0 * (double)plan->threads, most),
+      .disk = all * 8.0 * most,
+      .scratch = all * 20.0 * most,
+      .screened = width * all * all,
+      .streamed = all * row * 2.0 * most,
+      .read = row * all * 2.0,
+      .received = (ranks - 1.0) / ranks * panels * all * (row + 8.0 * most + 9.0)};
+  add(cost, &one);
 }
 
 /* States, mean and covariance of every dictionary; of the covariance whole matrices are held. */
 static void describe(const Plan *plan, int64_t latents, PlanCost *cost) {
   const double width = (double)plan->facts.width, all = (double)latents;
   const double panel =
-      smaller((double)plan->stage->settings.compare.panel, (double)plan_share(plan, latents));
+      fmin((double)plan->stage->settings.compare.panel, (double)plan_share(plan, latents));
   const PlanCost one = {.memory = panel * 4.0 * width + 40.0 * width * width,
                         .disk = all,
                         .dense = all * width * width,
                         .streamed = all * 4.0 * width * 4.0,
                         .read = 2.0 * all * 4.0 * width};
-  plan_then(cost, &one);
+  add(cost, &one);
 }
 
 static int64_t largest_level(const Settings *settings) {
@@ -142,11 +148,6 @@ Status plan_compare(const Plan *plan, PlanCost *cost) {
   for (int64_t i = 0; i < count; ++i) {
     add_pair(plan, settings->dictionaries[pairs[i].child].latents,
              settings->dictionaries[pairs[i].parent].latents, cost);
-  }
-  cost->scratch = 0;
-  for (int64_t i = 0; i < count; ++i) { /* all work files stay until the end */
-    const double children = (double)settings->dictionaries[pairs[i].child].latents;
-    cost->scratch += children * (16.0 * (double)settings->compare.neighbours + 44.0);
   }
   MEMORY_FREE(pairs);
   return OK;

@@ -37,6 +37,7 @@ static Status read_shapes(Archive *file, PlanFacts *facts) {
   facts->row_bytes = shape[1] * (is_bf16 ? 2 : 4);
   facts->training = shape[0] - held_out;
   facts->where = "activations.h5";
+  facts->is_there = true;
   return OK;
 }
 
@@ -68,7 +69,7 @@ static Status measure_model(Plan *plan, const Gguf *gguf) {
   options = (TransformerOptions){.layers = settings->layer + 1, .positions = settings->context};
   TRY(measure_layers(gguf, &options, &facts->part, &size));
   facts->context = settings->context;
-  if (facts->rows == 0) {
+  if (!facts->is_there) {
     facts->width = size.width;
     facts->vocabulary = size.vocabulary;
     facts->row_bytes = bytes_of_row(&plan->stage->settings, size.width);
@@ -147,17 +148,17 @@ static Status look_at_model(Plan *plan) {
   return status;
 }
 
-/* Rows made elsewhere. */
+/* Rows made elsewhere: the array that import_rows.c takes. */
 static Status look_at_rows(Plan *plan) {
   const ImportSettings *settings = &plan->stage->settings.import;
   TensorFile *file = NULL;
   TRY(tensor_open(&file, settings->activations));
-  for (int64_t i = 0; i < tensor_count(file); ++i) {
-    const Tensor *tensor = tensor_at(file, i);
-    if (tensor->dims == 2) {
-      plan->facts.rows = tensor->shape[0];
-      plan->facts.width = tensor->shape[1];
-    }
+  const Tensor *tensor = tensor_find(file, "activations");
+  tensor = tensor == NULL ? tensor_find(file, "activation") : tensor;
+  tensor = tensor == NULL && tensor_count(file) == 1 ? tensor_at(file, 0) : tensor;
+  if (tensor != NULL && tensor->dims == 2) {
+    plan->facts.rows = tensor->shape[0];
+    plan->facts.width = tensor->shape[1];
   }
   plan->facts.row_bytes = bytes_of_row(&plan->stage->settings, plan->facts.width);
   plan->facts.where = "the rows that are imported";
@@ -165,29 +166,27 @@ static Status look_at_rows(Plan *plan) {
   return OK;
 }
 
-static void take_flags(Plan *plan, int64_t rows, int64_t width) {
+static void take_width(Plan *plan, int64_t width) {
   PlanFacts *facts = &plan->facts;
-  if (rows > 0) {
-    facts->rows = rows;
-    facts->where = "--rows";
-  }
   if (width > 0) {
     facts->width = width;
     facts->row_bytes = bytes_of_row(&plan->stage->settings, width);
   }
 }
 
+/* Rows known by their codes alone have no width. */
 static Status check_facts(const PlanFacts *facts) {
-  if (facts->rows > 0 && facts->width > 0) {
+  const bool has_rows = facts->rows > 0;
+  if (has_rows && (facts->width > 0 || facts->is_there)) {
     return OK;
   }
   return RAISE(ERR_DATA,
-               "neither activations.h5 nor a model with its text is there to tell %s: give --rows "
-               "and --width",
-               facts->rows > 0 ? "the width" : "how many rows there will be");
+               "%s is not known: activations.h5 is not there, and neither a model nor its text, or "
+               "rows to import, can be read; give --rows and --width",
+               has_rows ? "the width" : "the number of rows");
 }
 
-static Status look(Plan *plan, int64_t rows, int64_t width) {
+static Status look(Plan *plan, int64_t width) {
   const Settings *settings = &plan->stage->settings;
   PlanFacts *facts = &plan->facts;
   if (settings_harvests(settings) && access(settings->harvest.model, R_OK) == 0) {
@@ -195,11 +194,12 @@ static Status look(Plan *plan, int64_t rows, int64_t width) {
   } else if (facts->rows == 0 && settings->import.activations[0] != '\0') {
     TRY(look_at_rows(plan));
   }
-  take_flags(plan, rows, width);
+  take_width(plan, width);
   TRY(check_facts(facts));
-  if (facts->training == 0 || rows > 0) {
+  if (!facts->is_there) {
     facts->training = (int64_t)((double)facts->rows * (1.0 - settings->harvest.held_out));
   }
+  facts->tokens = facts->tokens > 0 ? facts->tokens : facts->rows;
   facts->documents = facts->documents > 0 ? facts->documents : facts->rows / 128 + 1;
   return OK;
 }
@@ -207,13 +207,12 @@ static Status look(Plan *plan, int64_t rows, int64_t width) {
 Status plan_facts(Plan *plan, int64_t rows, int64_t width) {
   Team *team = &plan->stage->team;
   char *path = NULL;
-  plan->facts = (PlanFacts){.where = "flags"};
+  plan->facts = (PlanFacts){.rows = rows, .where = "--rows"};
   TRY_OWN(team, &path, stage_path(plan->stage, &path, "activations.h5"));
-  int is_there =
-      team->rank == 0 && rows == 0 && width == 0 && archive_is_whole(path, SCHEMA_ACTIVATIONS);
+  int is_there = team->rank == 0 && rows == 0 && archive_is_whole(path, SCHEMA_ACTIVATIONS);
   team_broadcast(team, &is_there, (int64_t)sizeof(is_there), 0);
   const Status status = is_there ? read_file(plan, path) : OK;
   MEMORY_FREE(path);
   TRY(status);
-  return team_agree(team, look(plan, rows, width));
+  return team_agree(team, look(plan, width));
 }

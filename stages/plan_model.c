@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "activations.h"
 #include "packer.h"
 #include "plan.h"
@@ -64,12 +66,19 @@ Status plan_import(const Plan *plan, PlanCost *cost) {
       cost->read += 8.0 * latents * width;
     }
   }
+  for (int64_t i = 0; i < settings->count; ++i) {
+    if (!settings_is_encoded(settings, i)) {
+      PlanCost codes;
+      plan_codes(plan, i, &codes);
+      plan_then(cost, &codes);
+    }
+  }
   if (settings_has_work(settings, "import")) {
-    cost->memory = 3.0 * 32.0 * MIB;
+    cost->memory = fmax(cost->memory, 3.0 * 32.0 * MIB);
   }
   if (!settings_harvests(settings)) {
     cost->disk += file_bytes(&plan->facts);
-    cost->scratch = (double)plan->facts.rows * (double)plan->facts.row_bytes;
+    cost->scratch += (double)plan->facts.rows * (double)plan->facts.row_bytes;
     cost->read += 2.0 * (double)plan->facts.rows * (double)plan->facts.row_bytes;
   }
   return OK;
@@ -106,6 +115,7 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) {
   const double ranks = (double)plan->ranks;
   const double behind = facts->whole.operations - facts->part.operations;
   cost->dense = tokens * (facts->whole.operations + 3.0 * behind);
+  cost->received = (ranks - 1.0) / ranks * 3.0 * tokens * 4.0 * width;
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
     most = latents > most ? latents : most;

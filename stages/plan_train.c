@@ -45,27 +45,45 @@ static double checkpoint_bytes(Train *t) {
 }
 
 /* AuxK, which depends on who is dead, is left out. Of a selecting engine: the encoder's scores in 8 bits; for each of
- * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once. */
+ * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once in every
+ * group of ranks. */
 static void work_of(const Train *t, PlanCost *cost) {
   const TrainSpec *spec = &t->spec;
   const double rows = (double)spec->batch * (double)spec->steps, row = 4.0 * (double)spec->width;
   const double weights = 2.0 * (double)spec->latents * row * (double)spec->steps;
   const double scores = 2.0 * rows * (double)spec->latents * (double)spec->width;
-  *(t->sparse != NULL ? &cost->screened : &cost->dense) = t->sparse != NULL ? scores : 6.0 * scores;
-  cost->streamed = 7.0 * weights + (t->sparse != NULL ? rows * (double)spec->k * 14.0 * row : 0.0);
+  const bool is_sparse = t->sparse != NULL;
+  *(is_sparse ? &cost->screened : &cost->dense) = is_sparse ? scores : 6.0 * scores;
+  cost->streamed = 7.0 * weights * (double)t->mesh->replicas +
+                   (is_sparse ? rows * (double)spec->k * 14.0 * row : 0.0);
 }
 
-/* A step: the batch's rows as stored; the best keys of every rank, each row's to the rank that cuts it, and where it was
- * cut; sums over the width in 64 bits, and once more for AuxK, as if some were dead all the time. Dense engines: the
- * sums alone. */
+/* Of a row that a group of ranks selects for: the best keys of every rank, where it was cut, and sums over the width in 64
+ * bits, one for each nested part. AuxK has keys and a sum of its own, as if some were dead all the time. */
+static double selected_bytes(const Train *t) {
+  const TrainSpec *spec = &t->spec;
+  const double width = (double)spec->width, most = 512, half = width / 2.0;
+  const double cut = 8.0 * (double)spec->k + 24.0, sums = 16.0 * width * (double)t->sparse->parts;
+  const double aux = 8.0 * (half < most ? half : most) + 40.0 + 16.0 * width;
+  return cut + sums + (spec->aux_weight > 0 ? aux : 0.0);
+}
+
+/* A step: the batch's rows as stored, from all ranks; what a group selects in its rows; the groups hand each other
+ * reconstructions and hits. Dense engines: sums alone. */
 static void traffic_of(const Train *t, const BatchesSpec *batches, int64_t ranks, PlanCost *cost) {
   const TrainSpec *spec = &t->spec;
-  const double others = (double)(ranks - 1) / (double)ranks, batch = (double)spec->batch;
-  const double width = (double)spec->width;
-  const double keys = t->sparse != NULL ? 8.0 * (double)spec->k + 24.0 : 0.0;
-  const double sums = t->sparse != NULL && spec->aux_weight > 0 ? 2.0 : 1.0;
-  const double row = (batches->is_bf16 ? 2.0 : 4.0) * width + keys + sums * 16.0 * width;
-  cost->received = (double)spec->steps * others * batch * row;
+  const double batch = (double)spec->batch, width = (double)spec->width;
+  const double groups = (double)t->mesh->replicas, group = (double)t->mesh->group.size;
+  const double stored = (batches->is_bf16 ? 2.0 : 4.0) * width;
+  double step = batch * stored * (double)(ranks - 1) / (double)ranks;
+  if (t->sparse == NULL) {
+    step += batch * 16.0 * width * (group - 1.0) / group;
+  } else {
+    const double handed = 4.0 * width * (double)t->sparse->parts + 16.0 * (double)spec->k;
+    step += batch / groups * selected_bytes(t) * (group - 1.0) / group +
+            batch * handed * (groups - 1.0) / groups;
+  }
+  cost->received = (double)spec->steps * step;
 }
 
 static Status measure(const Plan *plan, Training *training, Mesh *mesh, const TrainGroup *group,

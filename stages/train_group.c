@@ -25,7 +25,7 @@ BatchesSpec train_group_spec(const TrainGroup *group) {
                        .context = first->rows};
 }
 
-Status train_group_check(const TrainGroup *group) {
+static Status check_rows(const TrainGroup *group) {
   const BatchesSpec spec = train_group_spec(group);
   if (spec.rows < spec.batch) {
     return RAISE(ERR_DATA, "train.batch = %lld, but %s has %lld training rows",
@@ -37,7 +37,7 @@ Status train_group_check(const TrainGroup *group) {
 
 static Status take(TrainGroup *group) {
   const BatchesSpec spec = train_group_spec(group);
-  TRY(train_group_check(group));
+  TRY(check_rows(group));
   TRY(batches_create(&group->batches, &group->stage->team, &spec));
   return MEMORY_NEW(&group->batch, spec.batch * spec.width, "rows of a batch");
 }

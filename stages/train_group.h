@@ -17,10 +17,6 @@ typedef struct TrainGroup {
 
 /** The batches of a group whose members were claimed.  ranks local */
 BatchesSpec train_group_spec(const TrainGroup *group);
-/** Are there rows for one batch?
- *  ranks   local
- *  fails   ERR_DATA */
-Status train_group_check(const TrainGroup *group) MUST_USE;
 /** Train all members to their ends.
  *  ranks   collective
  *  fails   ERR_INTERRUPTED after a signal, when all are saved; what training_*() fails with */

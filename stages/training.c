@@ -13,6 +13,66 @@ const Architecture *training_architecture(const Stage *stage) {
   return ARCHITECTURES[stage->settings.train.architecture];
 }
 
+/* Keys that would do nothing are refused. */
+static Status refuse_key(const Stage *stage, const char *key, bool is_used) {
+  char place[CONFIG_PLACE];
+  if (is_used || !config_is_given(stage->config, "train", 0, key)) {
+    return OK;
+  }
+  return RAISE(ERR_CONFIG, "%s: architecture %s has no use for it",
+               config_place(stage->config, "train", 0, key, place),
+               training_architecture(stage)->name);
+}
+
+static Status check_k(const Stage *stage) {
+  char place[CONFIG_PLACE];
+  const Settings *settings = &stage->settings;
+  for (int64_t i = 0; i < settings->count; i++) {
+    const DictionarySettings *one = &settings->dictionaries[i];
+    if (settings_is_trained(settings, i) && settings->train.k > one->latents) {
+      return RAISE(ERR_CONFIG, "%s: k = %lld is more than the %lld latents of '%s'",
+                   config_place(stage->config, "train", 0, "k", place),
+                   (long long)settings->train.k, (long long)one->latents, one->name);
+    }
+  }
+  return OK;
+}
+
+static Status check_replicas(const Stage *stage) {
+  char place[CONFIG_PLACE];
+  if (stage->settings.train.replicas == 1 || training_architecture(stage)->has_replicas) {
+    return OK;
+  }
+  return RAISE(ERR_CONFIG, "%s: architecture %s has dense gradients, so its ranks are one group",
+               config_place(stage->config, "train", 0, "replicas", place),
+               training_architecture(stage)->name);
+}
+
+Status training_check_keys(const Stage *stage) {
+  const Architecture *a = training_architecture(stage);
+  TRY(refuse_key(stage, "k", a->has_k));
+  TRY(refuse_key(stage, "aux_weight", a->has_k));
+  TRY(refuse_key(stage, "prefixes", a->has_prefixes));
+  TRY(refuse_key(stage, "sparsity", a->has_sparsity));
+  TRY(refuse_key(stage, "sparsity_warmup", a->has_sparsity));
+  TRY(refuse_key(stage, "sparsity_loss", a->has_threshold_loss));
+  TRY(refuse_key(stage, "bandwidth", a->has_threshold_loss));
+  TRY(refuse_key(stage, "revival", a->has_threshold_loss));
+  TRY(a->has_k ? check_k(stage) : OK);
+  return check_replicas(stage);
+}
+
+Status training_check_ranks(const Stage *stage, int64_t ranks) {
+  char place[CONFIG_PLACE];
+  const int64_t replicas = stage->settings.train.replicas;
+  if (ranks % replicas == 0) {
+    return OK;
+  }
+  return RAISE(ERR_CONFIG, "%s: %lld ranks are not %lld equal groups",
+               config_place(stage->config, "train", 0, "replicas", place), (long long)ranks,
+               (long long)replicas);
+}
+
 double training_passes(const Training *t) {
   return t->settings->passes > 0 ? t->settings->passes : t->stage->settings.train.passes;
 }

@@ -31,6 +31,13 @@ enum { REQUEST_NONE, REQUEST_SAVE, REQUEST_STOP };
 /** The architecture that run.yaml asks for.  ranks local */
 const Architecture *training_architecture(const Stage *stage);
 
+/** Are the keys of section train such as this architecture takes, and k no more than the latents? Are so many ranks
+ *  equal groups (train.replicas)?
+ *  ranks   local
+ *  fails   ERR_CONFIG */
+Status training_check_keys(const Stage *stage) MUST_USE;
+Status training_check_ranks(const Stage *stage, int64_t ranks) MUST_USE;
+
 /** A training of dictionary `index` that is not open, and how it will be trained.  ranks local */
 Training training_of(Stage *stage, TrainRows *rows, int64_t index);
 TrainSpec training_spec(const Training *training, int64_t steps);

@@ -13,6 +13,10 @@ enum { THREADS_MOST = 1024 };
  *  ranks   local */
 void threads_set(int count);
 int threads_count(void);
+/** Start the threads now, so that no later run of this many can fail for want of them.
+ *  ranks   local; from the main thread
+ *  fails   ERR_MEMORY */
+Status threads_start(void) MUST_USE;
 /** Cores that this process may use: mpirun and Slurm bind ranks to a part of the machine's.
  *  ranks   local; from the main thread */
 int threads_cores(void);

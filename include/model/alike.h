@@ -13,7 +13,7 @@
 typedef void (*AlikeSlice)(void *context, int64_t first, int64_t count);
 
 /** All of [0, count), slice by slice.
- *  fails   ERR_MEMORY: threads cannot be started. After one success in a process it cannot fail */
+ *  fails   ERR_MEMORY: threads cannot be started. After one success it cannot fail, until threads_set() */
 Status alike_start(int64_t count, AlikeSlice run, void *context) MUST_USE;
 /** The same once threads are there: a step begins with alike_start(). */
 void alike_run(int64_t count, AlikeSlice run, void *context);

@@ -55,7 +55,7 @@ int64_t batches_row(const Batches *batches, int64_t step, int64_t place);
  *  of the next.
  *  ranks   collective
  *  out     out     [batch, width]
- *  fails   what `read` fails with */
+ *  fails   what `read` fails with, ERR_MEMORY (threads) */
 Status batches_take(Batches *batches, Team *team, int64_t step, float *out) MUST_USE;
 
 #endif

@@ -13,8 +13,9 @@
 /** Seconds that this rank has spent here so far, waiting for others included.
  *  ranks   local */
 double exchange_seconds(void);
-/** Bytes that this rank has taken from others here so far; of a sum or maximum of n bytes, whose way is MPI's, the
- *  least that any way takes: 2 n (ranks - 1) / ranks.
+/** Bytes that this rank has taken from others so far, by these functions and team_broadcast(), but for counts and
+ *  agreements of a few bytes; of a sum or maximum of n bytes, whose way is MPI's, the least that any way takes:
+ *  2 n (ranks - 1) / ranks.
  *  ranks   local */
 int64_t exchange_bytes(void);
 

@@ -149,6 +149,14 @@ int threads_count(void) {
   return g_pool.count;
 }
 
+Status threads_start(void) {
+  if (g_pool.started == g_pool.count - 1) {
+    return OK;
+  }
+  stop_workers(); /* all anew, so that all have seen the same rounds */
+  return start_workers();
+}
+
 Status threads_run(int64_t units, ThreadsUnit run, void *context) {
   if (g_thread >= 0) { /* a unit that splits its own work */
     return run_inline(units, run, context, g_thread);
@@ -156,10 +164,7 @@ Status threads_run(int64_t units, ThreadsUnit run, void *context) {
   if (g_pool.count == 1 || units <= 1) {
     return run_inline(units, run, context, 0);
   }
-  if (g_pool.started != g_pool.count - 1) {
-    stop_workers(); /* all anew, so that all have seen the same rounds */
-    TRY(start_workers());
-  }
+  TRY(threads_start());
   g_run.run = run;
   g_run.context = context;
   g_run.units = units;

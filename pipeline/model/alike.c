@@ -24,6 +24,7 @@ static Status run_slice(int64_t unit, int thread, void *context) {
 
 Status alike_start(int64_t count, AlikeSlice run, void *context) {
   Slices slices = {count, run, context};
+  TRY(threads_start());
   return threads_run((count + SLICE - 1) / SLICE, run_slice, &slices);
 }
 

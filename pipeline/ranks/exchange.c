@@ -8,14 +8,13 @@
 #include "wire.h"
 
 static double g_seconds; /* main thread alone */
-static int64_t g_bytes;
 
 double exchange_seconds(void) {
   return g_seconds;
 }
 
 int64_t exchange_bytes(void) {
-  return g_bytes;
+  return wire_bytes();
 }
 
 /* All reduced types are 8 bytes wide. */
@@ -24,7 +23,6 @@ static void reduce_in_place(const Team *team, void *values, int64_t count, MPI_D
   const double begun = clock_seconds();
   char *at = values;
   int64_t left = count * 8;
-  g_bytes += 2 * left / team->size * (team->size - 1);
   while (left > 0) {
     const int piece = piece_next(left);
     wire_reduce(team, at, piece, type, op);
@@ -63,7 +61,6 @@ void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t
     if (rank == team->rank) {
       wire_copy(at, mine, bytes);
     }
-    g_bytes += rank == team->rank ? 0 : bytes;
     team_broadcast(team, at, bytes, rank);
     at += bytes;
   }
@@ -96,7 +93,6 @@ Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size
 static void pass_bytes(const Team *team, int to, const char *send, int64_t send_bytes, int from,
                        char *receive, int64_t receive_bytes) {
   const double begun = clock_seconds();
-  g_bytes += receive_bytes;
   while (send_bytes > 0 || receive_bytes > 0) {
     const int out = piece_next(send_bytes);
     const int in = piece_next(receive_bytes);

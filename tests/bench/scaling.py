@@ -11,7 +11,7 @@ LANES = {"lanes_avx2.c": ["-mavx2", "-mfma"], "lanes_avx512.c": ["-mavx512f", "-
 TERA = 1e12
 BANDWIDTH = ALIKE = 200e9  # bytes/s of a rank's memory, by all its threads
 LATENTS, PARENTS, WIDTH, BATCH, K, AUX_K = 33554432, 4194304, 4096, 8192, 64, 512
-PANEL, NEIGHBOURS = 65536, 32
+PANEL, NEIGHBOURS, SPAN = 65536, 32, 4
 PLATFORM = """<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">
@@ -74,8 +74,8 @@ def main():
                 efficiency = show(folder, "train", ranks, rate, step, alone)
                 worst = min(worst, efficiency) if rate == 2 * TERA else worst
             for ranks in (64, 256):  # weak: a panel is of so many children a rank
-                alone = simulate(folder, 1, "compare", PANEL, PARENTS, WIDTH, PANEL, NEIGHBOURS, rate, BANDWIDTH, ALIKE)[0]
-                efficiency = show(folder, "compare", ranks, rate, [PANEL, PARENTS, WIDTH, PANEL, NEIGHBOURS], alone * ranks)
+                alone = simulate(folder, 1, "compare", PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN, rate, BANDWIDTH, ALIKE)[0]
+                efficiency = show(folder, "compare", ranks, rate, [PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN], alone * ranks)
                 worst = min(worst, efficiency) if rate == 2 * TERA else worst
     print(f"scaling ratio = {worst:.3f} (256 ranks at 2 TFLOP/s, the worse of train and compare)")
 

@@ -1,7 +1,7 @@
 /* A training step, or a panel of a comparison, on ranks that SimGrid imagines: the real code of the exchanges with sizes
  * alone, time passed where the work would be. Run by tests/bench/scaling.sh.
  *   simulate train LATENTS WIDTH BATCH K AUX_K RATE BANDWIDTH ALIKE
- *   simulate compare CHILDREN PARENTS WIDTH PANEL NEIGHBOURS RATE BANDWIDTH ALIKE
+ *   simulate compare PARENTS WIDTH PANEL NEIGHBOURS SPAN RATE BANDWIDTH ALIKE
  * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s of
  * what every rank does alike. Rank 0 prints: seconds, seconds of work of these, bytes from other ranks. */
 #include <smpi/smpi.h>
@@ -46,33 +46,33 @@ static Status train(Team *team, char **argv, Machine *machine) {
 /* Children that stay on a rank meet a block of parents. */
 typedef struct Panel {
   Machine *machine;
-  double children, width, most;
+  double children, width;
+  bool is_screened; /* else only listed candidates are scored */
 } Panel;
 
 static Status visit(const RingBlock *block, void *context) {
   const Panel *panel = context;
   const double parents = (double)shard_count(block->here);
-  work_for(panel->machine, STEP_STREAMED, 5.0 * parents * panel->width); /* packed, in 8 bits */
-  work_for(panel->machine, STEP_SCREENED, 2.0 * panel->children * parents * panel->width);
+  if (panel->is_screened) {
+    work_for(panel->machine, STEP_STREAMED, 5.0 * parents * panel->width); /* packed, in 8 bits */
+    work_for(panel->machine, STEP_SCREENED, 2.0 * panel->children * parents * panel->width);
+  }
   return OK;
 }
 
 /* The parents go round with their heaps; then for each parent of a span fit but one, and for their encoder rows. */
 static Status compare(Team *team, char **argv, Machine *machine) {
-  const int64_t parents = atoll(argv[3]), width = atoll(argv[4]), most = atoll(argv[6]);
-  Panel panel = {machine, atof(argv[5]), (double)width, (double)most};
+  const int64_t parents = atoll(argv[2]), width = atoll(argv[3]), most = atoll(argv[5]);
+  Panel panel = {machine, atof(argv[4]), (double)width, true};
   Directions rows;
   Neighbours lists;
   TRY(directions_open(&rows, team, parents, width));
   TRY(neighbours_open(&lists, shard_count(rows.own), most));
   TRY(ring_run(team, &rows, &lists, visit, &panel));
-  work_for(machine, STEP_STREAMED, panel.children * 4.0 * (double)width * (double)most);
-  for (int i = 0; i < 4; i++) {
-    const double candidates = panel.children * panel.most;
-    panel.children = 0;
+  panel.is_screened = false;
+  for (int64_t i = 0; i < atoll(argv[6]); i++) {
     TRY(ring_run(team, &rows, NULL, visit, &panel));
-    work_for(machine, STEP_STREAMED, candidates * 4.0 * (double)width);
-    panel.children = candidates / panel.most;
+    work_for(machine, STEP_STREAMED, panel.children * 4.0 * (double)width * (double)most);
   }
   neighbours_clear(&lists);
   directions_clear(&rows);

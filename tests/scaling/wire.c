@@ -21,12 +21,19 @@ static void send_and_receive(const Team *team, int to, int sent, int from, int r
                WIRE_TAG, team->comm, MPI_STATUS_IGNORE);
 }
 
+static int64_t g_bytes;
+
+int64_t wire_bytes(void) {
+  return g_bytes;
+}
+
 /* Open MPI's choices: recursive doubling of short vectors, of long ones a ring that first adds and then hands round. */
 void wire_reduce(const Team *team, void *values, int bytes, MPI_Datatype type, MPI_Op op) {
   const int size = team->size;
   (void)values;
   (void)type;
   (void)op;
+  g_bytes += 2 * (int64_t)bytes / size * (size - 1);
   if (bytes <= SHORT) {
     for (int distance = 1; distance < size; distance *= 2) {
       const int other = team->rank ^ distance;
@@ -45,11 +52,13 @@ void wire_pass(const Team *team, int to, const void *send, int send_bytes, int f
                int receive_bytes) {
   (void)send;
   (void)receive;
+  g_bytes += receive_bytes;
   send_and_receive(team, to, send_bytes, from, receive_bytes);
 }
 
 void wire_broadcast(const Team *team, void *bytes, int count, int root) {
   (void)bytes;
+  g_bytes += root == team->rank ? 0 : count;
   MPI_Bcast(buffer(), count, MPI_BYTE, root, team->comm);
 }
 

@@ -18,7 +18,7 @@ paper() { # the paper's sizes, planned on a machine that could not hold them
   stage 1 plan --ranks 64 --nodes 8 --threads 16 --memory 512 --rows 1000000000 --width 4096 bare.yaml || return 1
   grep -q '^  34M, 109,863 steps  *55.8 GB ' stage.out && ! grep -q 'does not fit' stage.out && grep -q '^harvest (no model)' stage.out
 }
-crowded() { # four fifths of the machines that it says would do are too few, as many are enough
+crowded() { # as many nodes as it says are enough, one less is too few
   local plan=(1 plan --ranks 8 --nodes 1 --threads 16 --memory 128 --rows 1000000000 --width 4096 bare.yaml) nodes
   stage "${plan[@]}" || return 1
   nodes=$(sed -n 's/^! does not fit: \([0-9]*\) nodes.*/\1/p' stage.out)
@@ -32,7 +32,7 @@ check "the smallest number of nodes" crowded
 check "without rows, model or text it says what to give" fails 12 'give --rows' - 2 plan bare.yaml
 check "rows alone are not enough" fails 12 'the width' - 1 plan --rows 1000 bare.yaml
 check "a batch larger than the rows" fails 12 'train.batch' - 1 plan --rows 1000 --width 64 bare.yaml
-check "groups that are not equal" fails 2 'train.replicas' - 1 plan --ranks 3 --rows 1000000 --width 64 bare.yaml train.replicas=2
+check "groups that are not equal" fails 3 'equal groups' - 1 plan --ranks 3 --rows 1000000 --width 64 bare.yaml train.replicas=2
 check "more nodes than ranks" fails 2 'nodes' - 1 plan --ranks 2 --nodes 3 --rows 1000000 --width 64 bare.yaml
 check "no number" fails 2 'expected a number' - 1 plan --rows many bare.yaml
 nothing_made() { [ ! -e bare/activations.h5 ] && [ ! -e bare/dictionaries ]; }
