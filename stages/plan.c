@@ -93,7 +93,8 @@ static Status costs_take(Costs *costs, int64_t count) {
   return MEMORY_NEW(&costs->steps, count, "steps of dictionaries");
 }
 
-/* Trained together, the dictionaries of a seed are in memory at once, with checkpoints of all, and read the rows once. */
+/* Trained together, the dictionaries of a seed are in memory at once, with checkpoints of all, and read the rows once.
+ */
 static void join_groups(const Plan *plan, Costs *costs) {
   const Settings *settings = &plan->stage->settings;
   PlanCost all = {0};
@@ -316,12 +317,13 @@ static Status add_fit(const Plan *plan, const Costs *costs, double memory, Text 
   }
   TRY(search_nodes(plan, memory, &a_node, &nodes));
   TRY(text_printf(out, "\n! does not fit: "));
-  return nodes < 0
-             ? text_printf(
-                   out, "nor on any number of such nodes: fewer ranks a node, more threads each\n")
-             : text_printf(out, "%lld nodes with %lld rank%s each would do (%lld ranks)\n",
-                           (long long)nodes, (long long)a_node, a_node == 1 ? "" : "s",
-                           (long long)(nodes * a_node));
+  if (nodes < 0) {
+    return text_printf(out,
+                       "nor on any number of such nodes: fewer ranks a node, more threads each\n");
+  }
+  const long long ranks = nodes * a_node;
+  return text_printf(out, "%lld nodes with %lld rank%s each would do (%lld ranks)\n",
+                     (long long)nodes, (long long)a_node, a_node == 1 ? "" : "s", ranks);
 }
 
 static Status add_notes(const Plan *plan, Text *out) {
@@ -360,8 +362,8 @@ static Status print_table(const Plan *plan, const Costs *costs, double memory, T
 
 /* For cleave submit. */
 
-/* Until a warned stage has saved what it has: the step under way, and a checkpoint. 0: nobody measured the disk, so that
- * of stage.sbatch stays. */
+/* Until a warned stage has saved what it has: the step under way, and a checkpoint. 0: nobody measured the disk, so
+ * that of stage.sbatch stays. */
 static double lead_of(const Plan *plan, int stage, const Costs *costs) {
   const double saved = stage == STAGE_TRAIN ? costs->stage[stage].scratch / 3.0 : 0.0;
   return plan->rates.written > 0 ? 120.0 + 2.0 * saved / plan->rates.written / (double)plan->nodes

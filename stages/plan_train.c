@@ -45,8 +45,8 @@ static double checkpoint_bytes(Train *t) {
 }
 
 /* AuxK, which depends on who is dead, is left out. Of a selecting engine: the encoder's scores in 8 bits; for each of
- * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once in every
- * group of ranks. */
+ * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once in
+ * every group of ranks. */
 static void work_of(const Train *t, PlanCost *cost) {
   const TrainSpec *spec = &t->spec;
   const double rows = (double)spec->batch * (double)spec->steps, row = 4.0 * (double)spec->width;
@@ -58,8 +58,8 @@ static void work_of(const Train *t, PlanCost *cost) {
                    (is_sparse ? rows * (double)spec->k * 14.0 * row : 0.0);
 }
 
-/* Of a row that a group of ranks selects for: the best keys of every rank, where it was cut, and sums over the width in 64
- * bits, one for each nested part. AuxK has keys and a sum of its own, as if some were dead all the time. */
+/* Of a row that a group of ranks selects for: the best keys of every rank, where it was cut, and sums over the width in
+ * 64 bits, one for each nested part. AuxK has keys and a sum of its own, as if some were dead all the time. */
 static double selected_bytes(const Train *t) {
   const TrainSpec *spec = &t->spec;
   const double width = (double)spec->width, most = 512, half = width / 2.0;

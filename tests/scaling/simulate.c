@@ -1,9 +1,9 @@
-/* A training step, or a panel of a comparison, on ranks that SimGrid imagines: the real code of the exchanges with sizes
- * alone, time passed where the work would be. Run by tests/bench/scaling.sh.
+/* A training step, or a panel of a comparison, on ranks that SimGrid imagines: the real code of the exchanges with
+ * sizes alone, time passed where the work would be. Run by tests/bench/scaling.sh.
  *   simulate train LATENTS WIDTH BATCH K AUX_K RATE BANDWIDTH ALIKE
  *   simulate compare PARENTS WIDTH PANEL NEIGHBOURS SPAN RATE BANDWIDTH ALIKE
- * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s of
- * what every rank does alike. Rank 0 prints: seconds, seconds of work of these, bytes from other ranks. */
+ * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s
+ * of what every rank does alike. Rank 0 prints: seconds, seconds of work of these, bytes from other ranks. */
 #include <smpi/smpi.h>
 #include <stdio.h>
 #include <stdlib.h>

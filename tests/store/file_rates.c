@@ -1,5 +1,5 @@
-/* Archives against plain files on the same disk: every rank writes, and reads back from the disk, its share of the rows, in
- * turns. For tests/bench/files.sh.
+/* Archives against plain files on the same disk: every rank writes, and reads back from the disk, its share of the
+ * rows, in turns. For tests/bench/files.sh.
  * usage: mpirun -n RANKS file_rates FOLDER MEGABYTES TURNS
  * Prints for each kind: raw and archive, GB/s, and their ratio, of the middle turn. */
 #include <fcntl.h>
