@@ -468,6 +468,7 @@ int main(int argc, char **argv) {
       .next = "",
       .sections = SECTIONS,
       .flags = FLAGS,
+      .only_answers = true,
       .run = run};
   return stage_main(argc, argv, &SPEC);
 }

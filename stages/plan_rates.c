@@ -200,7 +200,8 @@ static Status measure_disk(Stage *stage, PlanRates *rates) {
   char *path = NULL;
   void *piece = NULL;
   TRY(stage_path(stage, &path, "rates.measured"));
-  Status status = memory_take(&piece, PIECE, 1, "a piece of a file");
+  Status status = text_make_parent(path);
+  status = status == OK ? memory_take(&piece, PIECE, 1, "a piece of a file") : status;
   const int file = status == OK ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
   if (status == OK && file < 0) {
     status = RAISE(ERR_FILE, "%s cannot be made", path);

@@ -30,6 +30,7 @@ typedef struct StageSpec {
                        passed over where they have nothing to do */
   const ConfigSection *const *sections; /* shown by --help, NULL-terminated */
   const StageFlag *flags;               /* own flags, ended by a NULL name; may be NULL */
+  bool only_answers; /* no log, no effective.yaml: the run's folder stays as it is */
   /** The stage itself. ranks collective. Same status on all ranks. */
   Status (*run)(Stage *stage);
 } StageSpec;
