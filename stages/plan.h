@@ -60,6 +60,54 @@ typedef struct PlanCost {
   double received; /* bytes that a rank takes from others */
 } PlanCost;
 
+/** A process with MPI, HDF5 and the BLAS, before it does anything: bytes. */
+#define PLAN_PROGRAM 9e7
+
+/** The stages of a run, in order. */
+enum {
+  PLAN_HARVEST,
+  PLAN_IMPORT,
+  PLAN_TRAIN,
+  PLAN_ENCODE,
+  PLAN_EVALUATE,
+  PLAN_COMPARE,
+  PLAN_FAMILIES,
+  PLAN_REPORT,
+  PLAN_STAGES
+};
+extern const char *const PLAN_NAMES[PLAN_STAGES];
+
+/** What a whole run takes. */
+typedef struct PlanCosts {
+  PlanCost stage[PLAN_STAGES];
+  PlanCost *train, *encode; /* [dictionaries] */
+  int64_t *steps;           /* [dictionaries] of training; 0: imported */
+} PlanCosts;
+
+/** ranks   local
+ *  fails   ERR_MEMORY; plan_costs_clear() is safe after it. fill: as the stages below */
+Status plan_costs_take(PlanCosts *costs, int64_t dictionaries) MUST_USE;
+Status plan_costs_fill(const Plan *plan, PlanCosts *costs) MUST_USE;
+void plan_costs_clear(PlanCosts *costs);
+/** Of a model that is not there nothing but its rows is known. Has a stage nothing to do? Bytes of a node, programs and
+ *  all.  ranks local */
+bool plan_is_unknown(const Plan *plan, int stage);
+bool plan_is_nothing(const PlanCost *cost);
+double plan_on_node(const Plan *plan, const PlanCost *cost);
+
+/** Does every stage fit into nodes of `memory` bytes? How many nodes with as many ranks each would do; -1: no number.
+ *  ranks   local
+ *  fails   as plan_costs_fill() */
+bool plan_does_fit(const Plan *plan, const PlanCosts *costs, double memory);
+Status plan_find_nodes(const Plan *plan, double memory, int64_t *a_node, int64_t *nodes) MUST_USE;
+
+/** For people: a line a stage, what does not fit, notes. For cleave submit: `stage,megabytes,seconds,lead`.
+ *  ranks   local
+ *  fails   ERR_MEMORY; as plan_find_nodes() */
+Status plan_print_table(const Plan *plan, const PlanCosts *costs, double memory,
+                        Text *out) MUST_USE;
+Status plan_print_lines(const Plan *plan, const PlanCosts *costs, Text *out) MUST_USE;
+
 /** One after the other: memory and scratch of the larger, the rest in all.  ranks local */
 void plan_then(PlanCost *sum, const PlanCost *next);
 /** Seconds on the plan's ranks; 0: no rates.  ranks local */

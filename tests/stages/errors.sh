@@ -74,22 +74,13 @@ check "a truncated families.h5" cut_fails families.h5 report report
 
 # Two runs in one folder: the second is told so; when the first has ended, however it ended, it may go on.
 two_runs() {
-  local pid result=0
-  mkdir -p twice/logs
-  $python - >holder.out <<'PY' &
-import fcntl, time
-with open("twice/logs/lock", "w") as file:
-    fcntl.lockf(file, fcntl.LOCK_EX)
-    print("locked", flush=True)
-    time.sleep(600)
-PY
-  pid=$!
-  until grep -q locked holder.out; do sleep 0.02; done
-  fails 14 "another run is making it .process $pid." twice/activations.h5 2 harvest run.yaml folder=twice || result=1
+  local result=0
+  hold_locks twice
+  fails 14 "another run is making it .process $holder." twice/activations.h5 2 harvest run.yaml folder=twice || result=1
   mpirun -n 1 "$CLEAVE_BIN/cleave-harvest" --check run.yaml folder=twice >check.out 2>/dev/null || true
   grep -q 'being made' check.out || result=1
-  kill -KILL $pid
-  wait $pid 2>/dev/null
+  kill -KILL $holder
+  wait $holder 2>/dev/null
   [ $result -eq 0 ] && stage 2 harvest run.yaml folder=twice
 }
 check "two runs in one folder" two_runs

@@ -177,17 +177,9 @@ changed_input() { # after the stage has run: its output is stale, and stays unti
   [ $bad -eq 0 ] && conclude "$name" "input changed" "$refused_seconds" "$refused_seen"
 }
 two_runs() { # another process holds the folder's locks
-  local name=$1 holder bad=0
+  local name=$1 bad=0
   prepare "$name"
-  mkdir -p run/logs
-  : >holder.out
-  $python -c 'import fcntl, time
-with open("run/logs/lock", "a") as file:
-    fcntl.lockf(file, fcntl.LOCK_EX)
-    print("locked", flush=True)
-    time.sleep(600)' >holder.out &
-  holder=$!
-  until grep -q locked holder.out; do sleep 0.02; done
+  hold_locks run
   refused "$name" 14 "another run" || bad=1
   kill -KILL $holder
   wait $holder 2>/dev/null
