@@ -9,6 +9,7 @@ FOLDERS = ["base", "math", "ranks", "families"]
 LEFT_OUT = {"spectrum.c", "config.c", "config_show.c", "wire.c"}
 LANES = {"lanes_avx2.c": ["-mavx2", "-mfma"], "lanes_avx512.c": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]}
 TERA = 1e12
+PARTS = ["rows", "keys", "sums", "AuxK", "update"]  # step.h
 BANDWIDTH = ALIKE = 200e9  # bytes/s of a rank's memory, by all its threads
 LATENTS, PARENTS, WIDTH, BATCH, K, AUX_K = 33554432, 4194304, 4096, 8192, 64, 512
 PANEL, NEIGHBOURS, SPAN = 65536, 32, 4
@@ -40,21 +41,24 @@ def build(folder):
 
 
 def simulate(folder, ranks, *arguments):
-    """seconds, seconds of work, bytes from others"""
+    """seconds in exchanges of each part, seconds, seconds of work, bytes from others"""
     command = ["smpirun", "-np", str(ranks), "-platform", folder / "platform.xml", "-hostfile", folder / "hosts",
-               "--cfg=smpi/simulate-computation:no", "--cfg=smpi/host-speed:1000000000", "--cfg=smpi/privatization:dlopen", "--cfg=smpi/shared-malloc-blocksize:67108864", "--cfg=smpi/coll-selector:ompi",
+               "--cfg=smpi/simulate-computation:no", "--cfg=smpi/host-speed:1000000000", "--cfg=smpi/privatization:dlopen",
+               "--cfg=smpi/shared-malloc-blocksize:67108864", "--cfg=smpi/coll-selector:ompi",
                "--cfg=smpi/display-timing:no", "--log=root.thresh:critical", folder / "simulate", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr[-2000:])
-    return [float(one) for one in done.stdout.split()[-3:]]
+    numbers = [float(one) for one in done.stdout.split()[-3 - len(PARTS):]]
+    return numbers[:len(PARTS)], *numbers[len(PARTS):]
 
 
 def show(folder, name, ranks, rate, arguments, alone):
-    seconds, work, received = simulate(folder, ranks, name, *arguments, rate, BANDWIDTH, ALIKE)
+    waited, seconds, work, received = simulate(folder, ranks, name, *arguments, rate, BANDWIDTH, ALIKE)
     efficiency = alone / ranks / seconds
-    print(f"{name:8} {ranks:6} {rate / TERA:8.0f} {seconds:10.3f} s {100 * (seconds - work) / seconds:9.1f} % "
-          f"{received / 1e9:9.2f} GB {100 * efficiency:9.1f} %", flush=True)
+    shares = "".join(f"{100 * one / seconds:9.1f} %" for one in waited) if name == "train" else ""
+    print(f"{name:8} {ranks:6} {rate / TERA:8.0f} {seconds:10.3f} s {received / 1e9:9.2f} GB {100 * efficiency:9.1f} % "
+          f"{100 * (seconds - work) / seconds:9.1f} %{shares}", flush=True)
     return efficiency
 
 
@@ -65,16 +69,17 @@ def main():
         build(folder)
         (folder / "platform.xml").write_text(PLATFORM)
         (folder / "hosts").write_text("\n".join(f"node-{i}" for i in range(256)))
-        print(f"train: {LATENTS:,} latents, width {WIDTH:,}, batches of {BATCH:,} rows; compare: one panel of {PANEL:,} children a rank with "
-              f"{PARENTS:,} parents\n{'':8} {'ranks':>6} {'TFLOP/s':>8} {'time':>12} {'waiting':>11} {'exchanged':>12} {'efficiency':>11}")
+        print(f"train: {LATENTS:,} latents, width {WIDTH:,}, batches of {BATCH:,} rows, AuxK at work; compare: a panel of {PANEL:,} "
+              f"children a rank with {PARENTS:,} parents\n{'':8} {'ranks':>6} {'TFLOP/s':>8} {'time':>12} {'exchanged':>12} "
+              f"{'efficiency':>11} {'waiting':>11}" + "".join(f"{one:>11}" for one in PARTS))
         for rate in (2 * TERA, 10 * TERA, 40 * TERA):
             step = [LATENTS, WIDTH, BATCH, K, AUX_K]
-            alone = simulate(folder, 1, "train", *step, rate, BANDWIDTH, ALIKE)[0]
+            alone = simulate(folder, 1, "train", *step, rate, BANDWIDTH, ALIKE)[1]
             for ranks in (64, 256):
                 efficiency = show(folder, "train", ranks, rate, step, alone)
                 worst = min(worst, efficiency) if rate == 2 * TERA else worst
             for ranks in (64, 256):  # weak: a panel is of so many children a rank
-                alone = simulate(folder, 1, "compare", PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN, rate, BANDWIDTH, ALIKE)[0]
+                alone = simulate(folder, 1, "compare", PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN, rate, BANDWIDTH, ALIKE)[1]
                 efficiency = show(folder, "compare", ranks, rate, [PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN], alone * ranks)
                 worst = min(worst, efficiency) if rate == 2 * TERA else worst
     print(f"scaling ratio = {worst:.3f} (256 ranks at 2 TFLOP/s, the worse of train and compare)")

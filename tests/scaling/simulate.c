@@ -3,7 +3,8 @@
  *   simulate train LATENTS WIDTH BATCH K AUX_K RATE BANDWIDTH ALIKE
  *   simulate compare PARENTS WIDTH PANEL NEIGHBOURS SPAN RATE BANDWIDTH ALIKE
  * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s
- * of what every rank does alike. Rank 0 prints: seconds, seconds of work of these, bytes from other ranks. */
+ * of what every rank does alike. Rank 0 prints: seconds in the exchanges of each part of a step (step.h), seconds, seconds of
+ * work of these, bytes from other ranks. */
 #include <smpi/smpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,19 @@
 #include "step.h"
 
 typedef struct Machine {
-  double rate[STEP_KINDS]; /* per second */
-  double worked;           /* seconds */
+  double rate[STEP_KINDS];   /* per second */
+  double worked;             /* seconds */
+  double ended, worked_then; /* at the end of the last part */
+  double waited[STEP_PARTS]; /* seconds in exchanges */
 } Machine;
+
+static void end_part(void *context, StepPart part) {
+  Machine *machine = context;
+  const double now = MPI_Wtime();
+  machine->waited[part] += now - machine->ended - (machine->worked - machine->worked_then);
+  machine->ended = now;
+  machine->worked_then = machine->worked;
+}
 
 static void work_for(void *context, StepKind kind, double amount) {
   Machine *machine = context;
@@ -35,7 +46,7 @@ static Status train(Team *team, char **argv, Machine *machine) {
                            .k = atoll(argv[5]),
                            .row_bytes = 2 * atoll(argv[3]),
                            .aux_k = atoll(argv[6])};
-  const StepWork work = {work_for, machine};
+  const StepWork work = {work_for, end_part, machine};
   char *room = NULL;
   TRY(MEMORY_NEW(&room, step_room(team, &shape), "room of a step"));
   step_run(team, &shape, &work, room);
@@ -99,11 +110,16 @@ int main(int argc, char **argv) {
   memory_plan(true);
   team_barrier(&team);
   const double began = MPI_Wtime();
+  machine.ended = began;
   const bool is_train = strcmp(argv[1], "train") == 0;
   const Status status = is_train ? train(&team, argv, &machine) : compare(&team, argv, &machine);
   team_barrier(&team);
   if (team.rank == 0) {
-    printf("%.9g %.9g %lld\n", MPI_Wtime() - began, machine.worked, (long long)exchange_bytes());
+    const double seconds = MPI_Wtime() - began;
+    for (int part = 0; part < STEP_PARTS; part++) {
+      printf("%.9g ", machine.waited[part]);
+    }
+    printf("%.9g %.9g %lld\n", seconds, machine.worked, (long long)exchange_bytes());
   }
   team_close(&team);
   MPI_Finalize();

@@ -38,6 +38,12 @@ static void pass(const Step *step, StepKind kind, double amount) {
   }
 }
 
+static void end(const Step *step, StepPart part) {
+  if (step->work != NULL) {
+    step->work->end(step->work->context, part);
+  }
+}
+
 static void agree(const Step *step, int times) {
   for (int i = 0; i < times; i++) {
     if (team_agree(step->team, OK) != OK) {
@@ -97,9 +103,11 @@ static void forward(const Step *step) {
   pass(step, STEP_STREAMED, hit_bytes(step, 8.0 * (double)shape->k));
   agree(step, 1);
   cut(step, shape->k);
+  end(step, STEP_KEYS);
   pass(step, STEP_STREAMED, hit_bytes(step, (double)shape->k));
   sum_rows(step);
   pass(step, STEP_ALIKE, 8.0 * batch_bytes(shape)); /* residual, loss, spread */
+  end(step, STEP_SUMS);
 }
 
 static void auxiliary(const Step *step) {
@@ -119,6 +127,7 @@ static void backward(const Step *step) {
   pass(step, STEP_ALIKE, 2.0 * batch_bytes(shape)); /* b_dec's gradient */
   if (shape->aux_k > 0) {
     auxiliary(step);
+    end(step, STEP_AUXK);
   }
   pass(step, STEP_STREAMED, hit_bytes(step, 5.0 * (double)(shape->k + shape->aux_k)));
   agree(step, 1);
@@ -138,6 +147,8 @@ void step_run(Team *team, const StepShape *shape, const StepWork *work, char *ro
                      .received = room + 3 * team->size * 8 + half_room(shape)};
   gather(&step, shape->batch, (size_t)shape->row_bytes);
   agree(&step, 1); /* the batch is unpacked */
+  end(&step, STEP_BATCH);
   forward(&step);
   backward(&step);
+  end(&step, STEP_UPDATE);
 }
