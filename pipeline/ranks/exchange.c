@@ -51,22 +51,6 @@ int64_t exchange_offset(Team *team, int64_t mine, int64_t *total) {
   return team->rank == 0 ? 0 : before; /* MPI leaves rank 0's result undefined */
 }
 
-/* Every rank broadcasts its part in turn: the counts are known to all, so no displacement of MPI's
- * (an int) is needed, and a part of any size can be cut. */
-void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all) {
-  const double begun = clock_seconds();
-  char *at = all;
-  for (int rank = 0; rank < team->size; rank++) {
-    const int64_t bytes = counts[rank] * (int64_t)size;
-    if (rank == team->rank) {
-      wire_copy(at, mine, bytes);
-    }
-    team_broadcast(team, at, bytes, rank);
-    at += bytes;
-  }
-  g_seconds += clock_seconds() - begun;
-}
-
 Status exchange_collect(Team *team, const void *mine, int64_t count, size_t size, void **all,
                         int64_t *total, const char *what) {
   int64_t *counts = NULL;
@@ -112,6 +96,34 @@ static int64_t sum_before(const int64_t *counts, int rank) {
     sum += counts[i];
   }
   return sum;
+}
+
+/* Where part `rank` begins, from where the one before it (or, of part 0, the last) began. */
+typedef struct Place {
+  int rank;
+  int64_t offset; /* bytes */
+} Place;
+
+static Place place_before(const Team *team, Place place, const int64_t *counts, int64_t size,
+                          int64_t all) {
+  const bool is_first = place.rank == 0;
+  const int before = is_first ? team->size - 1 : place.rank - 1;
+  return (Place){before, (is_first ? all : place.offset) - counts[before] * size};
+}
+
+/* Parts go round: to the next rank always the one that came last. The counts are known to all, so no displacement of
+ * MPI's (an int) is needed, and a part of any size can be cut. */
+void exchange_gather(Team *team, const void *mine, const int64_t *counts, size_t size, void *all) {
+  const int to = (team->rank + 1) % team->size, from = (team->rank + team->size - 1) % team->size;
+  const int64_t item = (int64_t)size, bytes = sum_before(counts, team->size) * item;
+  Place sent = {team->rank, sum_before(counts, team->rank) * item};
+  wire_copy((char *)all + sent.offset, mine, counts[team->rank] * item);
+  for (int step = 1; step < team->size; step++) {
+    const Place taken = place_before(team, sent, counts, item, bytes);
+    pass_bytes(team, to, (const char *)all + sent.offset, counts[sent.rank] * item, from,
+               (char *)all + taken.offset, counts[taken.rank] * item);
+    sent = taken;
+  }
 }
 
 /* Pairwise: in step s everybody sends to the rank s ahead. MPI_Alltoallv's int displacements would
