@@ -15,11 +15,16 @@ static Status check_start(const char *path, const char *name, const int64_t *sta
   return OK;
 }
 
+/* What was there is read again: never both at once. */
 static Status make_room(FamiliesCodes *codes, int64_t entries) {
   if (entries > codes->room) {
-    TRY(MEMORY_RESIZE(&codes->id, entries, "codes of rows"));
-    TRY(MEMORY_RESIZE(&codes->value, entries, "codes of rows"));
-    TRY(MEMORY_RESIZE(&codes->active, entries, "codes of rows"));
+    codes->room = 0;
+    MEMORY_FREE(codes->id);
+    MEMORY_FREE(codes->value);
+    MEMORY_FREE(codes->active);
+    TRY(MEMORY_NEW(&codes->id, entries, "codes of rows"));
+    TRY(MEMORY_NEW(&codes->value, entries, "codes of rows"));
+    TRY(MEMORY_NEW(&codes->active, entries, "codes of rows"));
     codes->room = entries;
   }
   return OK;
@@ -108,8 +113,11 @@ void families_codes_close(FamiliesCodes *codes) {
 
 static Status make_firings_room(FamiliesFirings *firings, int64_t count) {
   if (count > firings->room) {
-    TRY(MEMORY_RESIZE(&firings->row, count, "rows of features"));
-    TRY(MEMORY_RESIZE(&firings->value, count, "activations of features"));
+    firings->room = 0;
+    MEMORY_FREE(firings->row);
+    MEMORY_FREE(firings->value);
+    TRY(MEMORY_NEW(&firings->row, count, "rows of features"));
+    TRY(MEMORY_NEW(&firings->value, count, "activations of features"));
     firings->room = count;
   }
   return OK;

@@ -11,7 +11,7 @@
 /** What a machine does; 0: nobody measured it. Kept in FOLDER/rates.csv. */
 typedef struct PlanRates {
   double dense;         /* float32 operations of products a second, of a core while all compute */
-  double screened;      /* operations of products in 8 bits with what follows them, the same */
+  double screened;      /* operations of products in 8 bits, the same */
   double streamed;      /* bytes of memory a second that a core walks through, the same */
   double written, read; /* bytes a second of the run's folder, of a node */
   double received;      /* bytes a second that a rank takes from another */
@@ -23,10 +23,6 @@ typedef struct PlanModel {
   double scratch;    /* bytes of a thread's unit of contexts */
   double operations; /* of a token */
 } PlanModel;
-
-/** Features fire unequally: on the real dictionaries of the README's long run the median one fires once in so many
- *  times the mean distance. */
-#define PLAN_UNEVEN 2.5
 
 /** What is known of the rows. */
 typedef struct PlanFacts {
@@ -114,6 +110,9 @@ void plan_then(PlanCost *sum, const PlanCost *next);
 double plan_seconds(const Plan *plan, const PlanCost *cost);
 /** Bytes of screening so many queries at once for their k best (screen.h).  ranks local */
 double plan_screen(const Plan *plan, double queries, double k);
+/** How many rows a hit walks through, from a dictionary that stays in the caches to one of 150 MB and more, of which
+ *  little does: as measured on real dictionaries of 1,024 to 32,768 latents.  ranks local */
+double plan_cached(double least, double most, double dictionary_bytes);
 /** Latents of the rank that has most.  ranks local */
 int64_t plan_share(const Plan *plan, int64_t latents);
 

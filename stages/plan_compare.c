@@ -9,18 +9,7 @@ static const double LOOKUP_SLICE = 1 << 26; /* span.c: bytes of rows looked up a
 static const double NULL_PANEL = 1 << 27, NULL_SUMS = 1 << 25; /* null_simulate.c: bytes */
 /* compare_end.c: children that null children are made of. */
 static const double LATENTS_A_PANEL = 1024, NULL_ROWS = 131072;
-
-/* Some rows meet all parents: lists, span fits with the rows of the parents that joined, products of candidates. */
-static double meeting_bytes(const Plan *plan, double own, bool is_kept) {
-  const CompareSettings *settings = &plan->stage->settings.compare;
-  const double width = (double)plan->facts.width, most = (double)settings->neighbours;
-  const double span = (double)settings->span, fits = own * (8.0 + 76.0 + 12.0 * span);
-  const double search = own * (width + 24.0 + 8.0 * most), lists = own * (8.0 * most + 8.0);
-  const double fitting = own * (4.0 * width + (span - 1.0) * 4.0 * (is_kept ? most : span * 2.0)) +
-                         2.0 * fmin(LOOKUP_SLICE, own * 4.0 * width);
-  return own * 4.0 * width + lists + fits + fmax(search, fitting) +
-         (is_kept ? own * most * 8.0 : 0.0);
-}
+static const double CANDIDATES = 200; /* pairs of a child that are scored exactly */
 
 /* Two blocks of parents under way, with the heaps of their children. */
 static double ring_bytes(const Plan *plan, double own_parents) {
@@ -28,6 +17,21 @@ static double ring_bytes(const Plan *plan, double own_parents) {
   const double rows = fmin((double)(1 << 26) / (4.0 * width), own_parents);
   const double lists = 8.0 * (double)plan->stage->settings.compare.neighbours + 8.0;
   return plan->ranks == 1 ? 0 : 2.0 * rows * (4.0 * width + lists) + rows * (width + 40.0);
+}
+
+/* Some rows meet all parents: lists; the search, or then span fits with the rows of the parents that joined, products
+ * of candidates, and what is looked up or goes round. */
+static double meeting_bytes(const Plan *plan, double own, double ring, bool is_kept) {
+  const CompareSettings *settings = &plan->stage->settings.compare;
+  const double width = (double)plan->facts.width, most = (double)settings->neighbours;
+  const double span = (double)settings->span, fits = own * (8.0 + 76.0 + 12.0 * span);
+  const double lists = own * (8.0 * most + 8.0),
+               looked_up = 2.0 * fmin(LOOKUP_SLICE, own * 4.0 * width);
+  const double search = own * (width + 24.0 + 8.0 * most) + ring;
+  const double products = (span - 1.0) * 4.0 * (is_kept ? most : span * 2.0);
+  const double fitting = own * (4.0 * width + products) + fmax(looked_up, ring);
+  return own * 4.0 * width + lists + fits + fmax(search, fitting) +
+         (is_kept ? own * most * 8.0 : 0.0);
 }
 
 /* The parents stay, decoder and encoder; children pass in panels; at the end null children, made of a sample of the
@@ -41,11 +45,11 @@ static double memory_of(const Plan *plan, int64_t children, int64_t parents) {
   const double lists = own * (8.0 * (double)settings->neighbours + 16.0);
   const double screens =
       plan_screen(plan, 2048.0 * (double)plan->threads, (double)settings->neighbours);
+  const double ring = ring_bytes(plan, own);
   const double sample = fmin(share, NULL_ROWS / ranks), piece = fmin(share, 8192.0) * 4.0 * width;
   const double null =
-      sample * (4.0 * width + 10.0) + piece + NULL_SUMS + meeting_bytes(plan, draws, false);
-  return own * 8.0 * width + lists + ring_bytes(plan, own) + screens +
-         fmax(meeting_bytes(plan, panel, true), null);
+      sample * (4.0 * width + 10.0) + piece + NULL_SUMS + meeting_bytes(plan, draws, ring, false);
+  return own * 8.0 * width + lists + screens + fmax(meeting_bytes(plan, panel, ring, true), null);
 }
 
 /* The parents go round once for each panel of children, with their heaps, and again for their encoder rows and each
@@ -84,7 +88,7 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
       .disk = children * (16.0 * most + 8.0 * span + 8.0) + parents * 8.0 * most,
       .scratch = children * (16.0 * most + 8.0 * span + 12.0) + parents * 12.0 * most,
       .screened = 2.0 * width * (children + draws) * parents,
-      .streamed = children * row * most * (span + 2.0) +
+      .streamed = (children + draws) * row * CANDIDATES + children * row * most * (span + 2.0) +
                   draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most,
       .read = row * (3.0 * children + 2.0 * parents),
       .received = traffic_of(plan, children, parents)};

@@ -27,6 +27,13 @@ double plan_screen(const Plan *plan, double queries, double k) {
   return threads * (8.0 * block * 512.0 * 4.0 + unit * (8.0 * (256.0 + 4.0 * k) + 80.0) + 5e5);
 }
 
+/* Of the rate of products in 8 bits, what is left when their scores are looked through as well. */
+static const double SCREENED = 0.8;
+
+double plan_cached(double least, double most, double dictionary_bytes) {
+  return least + (most - least) * fmin(dictionary_bytes / 1.5e8, 1.0);
+}
+
 static double part(double amount, double rate) {
   return rate > 0 ? amount / rate : 0.0;
 }
@@ -37,7 +44,7 @@ double plan_seconds(const Plan *plan, const PlanCost *cost) {
   if (rates->dense <= 0) {
     return 0;
   }
-  return (part(cost->dense, rates->dense) + part(cost->screened, rates->screened) +
+  return (part(cost->dense, rates->dense) + part(cost->screened, SCREENED * rates->screened) +
           part(cost->streamed, rates->streamed)) /
              cores +
          (part(cost->disk, rates->written) + part(cost->read, rates->read)) / nodes +

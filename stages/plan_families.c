@@ -11,13 +11,17 @@ static const double CELL = 105; /* bytes of a child's candidate parent in a tile
 static const double FEATURE = 135; /* bytes of a feature, of families_read.c and families_write.c */
 static const double CHILD = 170;   /* bytes of a child of a pair: a verdict with 42 statuses */
 static const double EDGE = 48;     /* bytes of an edge, in memory and on disk */
-static const double EDGES = 1.0;   /* of a child: what linked pairs of real dictionaries have */
-/* Text files: bytes of a feature's line in features.csv, of a root's in families.csv and families.jsonl. */
-static const double FEATURE_LINE = 130, ROOT_LINES = 330;
+static const double EDGES = 0.35;  /* of a child: what linked pairs of real dictionaries have */
+/* Bytes of families.h5: of a child of a pair, of a feature of a level; of features.csv a feature's line; of
+ * families.csv and families.jsonl a root's. */
+static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, FEATURE_LINE = 70, ROOT_LINES = 700;
 /* A report: pages of a feature, and what it holds at a time. */
-static const double FEATURE_PAGE = 5500, REPORT_MEMORY = 45e6;
-/* Writing it, in bytes that could be walked through meanwhile. */
-static const double FEATURE_WORK = 1.5e6;
+static const double FEATURE_PAGE = 7500, REPORT_MEMORY = 45e6;
+/* Writing a feature's pages, and comparing a firing with one code of the parents, in bytes that could be walked through
+ * meanwhile. */
+static const double FEATURE_WORK = 1e7, FIRING_WORK = 100;
+/* evidence_suggest.c: lists of the parents that children fire with. */
+static const double SUGGEST_LISTS = 1 << 28;
 
 static double features_of(const Settings *settings) {
   double features = 0;
@@ -47,9 +51,12 @@ static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
   const double firings =
       rows * plan_l0(plan, pair->child) / (double)plan->ranks * room / (own + 1.0);
   const double parents = (double)settings->dictionaries[pair->parent].latents;
+  const double each = rows * plan_l0(plan, pair->child) * plan_entries(plan, pair->parent) /
+                      (double)settings->dictionaries[pair->child].latents;
+  const double lists = 2.0 * fmin(SUGGEST_LISTS, 8.0 * room * fmin(parents, 0.01 * each));
   const double counters = parents * (8.0 * (double)plan->threads + 4.0); /* evidence_suggest.c */
   return room * cells * CELL + chunk * 9.0 + fmin(rows, CHUNK_ROWS) * 12.0 + firings * 8.0 +
-         counters + rows / 8.0;
+         counters + lists + rows / 8.0;
 }
 
 /* Every rank walks all codes of the parents for its own children. */
@@ -62,9 +69,10 @@ static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, P
       children * 24.0 * (double)settings->compare.neighbours;
   const PlanCost one = {
       .memory = tile_bytes(plan, pair),
-      .disk = children * (97.0 + EDGES * EDGE),
+      .disk = children * (CHILD_COLUMNS + EDGES * EDGE),
       .streamed =
-          rows * plan_l0(plan, pair->child) * plan_entries(plan, pair->parent) * 8.0 + 2.0 * read,
+          rows * plan_l0(plan, pair->child) * plan_entries(plan, pair->parent) * FIRING_WORK +
+          2.0 * read,
       .read = read,
       .received = (ranks - 1.0) / ranks * children / ranks * 16.0 *
                   (double)(settings->compare.neighbours + settings->families.suggested)};
@@ -90,7 +98,8 @@ Status plan_families(const Plan *plan, PlanCost *cost) {
     add_pair(plan, &pairs[i], &kept, cost);
   }
   cost->memory += kept;
-  cost->disk += features_of(settings) * (91.0 + FEATURE_LINE) + smallest_of(settings) * ROOT_LINES;
+  cost->disk +=
+      features_of(settings) * (FEATURE_COLUMNS + FEATURE_LINE) + smallest_of(settings) * ROOT_LINES;
   MEMORY_FREE(pairs);
   return OK;
 }

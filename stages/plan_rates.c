@@ -10,13 +10,12 @@
 #include "memory.h"
 #include "plan.h"
 #include "random.h"
-#include "screen.h"
 #include "text.h"
 #include "threads.h"
 
 /* The kernels that the stages spend their time in, at shapes of theirs, while all ranks and threads compute. */
 
-enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, TOP = 32, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
+enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
 enum { PIECE = 16 << 20, PIECES = 32 }; /* of the file: half a gigabyte */
 static const double LEAST_SECONDS = 1.0;
 
@@ -85,7 +84,7 @@ static Status walk_unit(int64_t unit, int thread, void *context) {
 }
 
 /* Operations, or bytes, a second and core: units are run until a second is over. */
-static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench, double *rate) {
+static Status rate_of(Team *team, ThreadsUnit run, double of_unit, void *bench, double *rate) {
   const int64_t units = 4 * (int64_t)threads_count();
   double done = 0, seconds = 0;
   team_barrier(team);
@@ -99,60 +98,47 @@ static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench,
   return OK;
 }
 
-static Status screen_once(const Bench *bench, const Lowp *left, const Lowp *right,
-                          const double *norms, SelectKey *keys, int64_t *counts) {
-  const bool has_bytes = left->rows != NULL;
-  const ScreenJob job = {.query = {.rows = bench->queries,
-                                   .norm = norms,
-                                   .count = QUERIES,
-                                   .lowp = has_bytes ? left : NULL},
-                         .base = {.rows = bench->base,
-                                  .norm = norms + QUERIES,
-                                  .count = BASE,
-                                  .lowp = has_bytes ? right : NULL},
-                         .width = WIDTH,
-                         .k = TOP,
-                         .keys = keys,
-                         .counts = counts};
-  return screen_run(&job);
-}
+/* Products in 8 bits, or in float32 where there are none: blocks of queries meet tiles of the base. */
+typedef struct Products {
+  const Bench *bench;
+  Lowp left, right;
+} Products;
 
-static Status screen_for(const Bench *bench, const Lowp *left, const Lowp *right,
-                         const double *norms, SelectKey *keys, int64_t *counts, double *rate) {
-  double done = 0, seconds = 0;
-  const double began = clock_seconds();
-  while (seconds < LEAST_SECONDS) {
-    memset(counts, 0, QUERIES * sizeof(*counts));
-    TRY(screen_once(bench, left, right, norms, keys, counts));
-    done += 2.0 * QUERIES * BASE * WIDTH;
-    seconds = clock_seconds() - began;
+enum { BLOCK = 256, TILE = 512 };
+
+static Status product_unit(int64_t unit, int thread, void *context) {
+  const Products *p = context;
+  const int64_t query = unit * BLOCK % QUERIES;
+  float *out = p->bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS;
+  for (int64_t base = 0; base < BASE; base += TILE) {
+    if (p->left.rows == NULL) {
+      dense_gemm(p->bench->queries + query * WIDTH, BLOCK, p->bench->base + base * WIDTH, TILE,
+                 WIDTH, out);
+    } else {
+      TRY(lowp_gemm(&p->left, query, BLOCK, &p->right, base, TILE, (int32_t *)(void *)out));
+    }
   }
-  *rate = done / seconds / (double)threads_count();
   return OK;
 }
 
-static Status measure_screen(const Bench *bench, double *rate) {
-  Lowp left = {0}, right = {0};
-  double *norms = NULL;
-  SelectKey *keys = NULL;
-  int64_t *counts = NULL;
-  Status status = MEMORY_NEW(&norms, QUERIES + BASE, "norms");
-  status = status == OK ? MEMORY_NEW(&keys, QUERIES * TOP, "keys") : status;
-  status = status == OK ? MEMORY_NEW(&counts, QUERIES, "counts") : status;
-  if (status == OK && lowp_grid() > 0) {
-    status = lowp_create(&left, bench->queries, QUERIES, WIDTH, true);
-    status = status == OK ? lowp_create(&right, bench->base, BASE, WIDTH, false) : status;
+static Status open_products(Products *p, const Bench *bench) {
+  *p = (Products){.bench = bench};
+  if (lowp_grid() == 0) {
+    return OK;
   }
+  TRY(lowp_create(&p->left, bench->queries, QUERIES, WIDTH, true));
+  return lowp_create(&p->right, bench->base, BASE, WIDTH, false);
+}
+
+static Status measure_products(Team *team, const Bench *bench, double *rate) {
+  Products products;
+  Status status = team_agree(team, open_products(&products, bench));
   if (status == OK) {
-    screen_norms(bench->queries, QUERIES, WIDTH, norms);
-    screen_norms(bench->base, BASE, WIDTH, norms + QUERIES);
-    status = screen_for(bench, &left, &right, norms, keys, counts, rate);
+    status =
+        team_agree(team, rate_of(team, product_unit, 2.0 * BLOCK * BASE * WIDTH, &products, rate));
   }
-  lowp_clear(&left);
-  lowp_clear(&right);
-  MEMORY_FREE(norms);
-  MEMORY_FREE(keys);
-  MEMORY_FREE(counts);
+  lowp_clear(&products.left);
+  lowp_clear(&products.right);
   return status;
 }
 
@@ -241,8 +227,7 @@ static Status measure_all(Stage *stage, Bench *bench, PlanRates *rates) {
   TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
                         &rates->dense));
   TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));
-  team_barrier(team);
-  TRY_ALL(team, measure_screen(bench, &rates->screened));
+  TRY(measure_products(team, bench, &rates->screened));
   measure_ring(team, bench, rates);
   TRY_ALL(team, team->rank == 0 ? measure_disk(stage, rates) : OK);
   return OK;

@@ -64,6 +64,12 @@ static Status add_stages(const Plan *plan, const PlanCosts *costs, double memory
   return add_line(plan, "in all", &all, memory, out);
 }
 
+/* Features fire unequally: the mean feature fires so many times as often as the median one. Seen at 1,024, 4,096 and
+ * 32,768 latents on 5.1 million rows: 1.3, 1.9, 6.1. */
+static double unevenness(double latents) {
+  return fmax(1.3, sqrt(latents / 1000.0));
+}
+
 static Status add_firings(const Plan *plan, Text *out) {
   const Settings *settings = &plan->stage->settings;
   char count[32];
@@ -73,7 +79,8 @@ static Status add_firings(const Plan *plan, Text *out) {
   TRY(text_printf(out, "rows until half of the features have fired 30 times, about:"));
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
-    const double rows = PLAN_UNEVEN * 30.0 * (double)one->latents / plan_l0(plan, i);
+    const double latents = (double)one->latents;
+    const double rows = unevenness(latents) * 30.0 * latents / plan_l0(plan, i);
     TRY(text_printf(out, "%s %s %s", i == 0 ? "" : ",", one->name,
                     text_of_count((int64_t)rows, count)));
   }

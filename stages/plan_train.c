@@ -55,7 +55,9 @@ static void work_of(const Train *t, PlanCost *cost) {
   const bool is_sparse = t->sparse != NULL;
   *(is_sparse ? &cost->screened : &cost->dense) = is_sparse ? scores : 6.0 * scores;
   cost->streamed = 7.0 * weights * (double)t->mesh->replicas +
-                   (is_sparse ? rows * (double)spec->k * 14.0 * row : 0.0);
+                   (is_sparse ? rows * (double)spec->k *
+                                    plan_cached(5.0, 14.0, 2.0 * (double)spec->latents * row) * row
+                              : 0.0);
 }
 
 /* Of a row that a group of ranks selects for: the best keys of every rank, where it was cut, and sums over the width in
