@@ -3,8 +3,8 @@
  *   simulate train LATENTS WIDTH BATCH K AUX_K RATE BANDWIDTH ALIKE
  *   simulate compare PARENTS WIDTH PANEL NEIGHBOURS SPAN RATE BANDWIDTH ALIKE
  * RATE: operations/s of a rank in products of 8 bits; BANDWIDTH: bytes/s of its memory by all threads; ALIKE: bytes/s
- * of what every rank does alike. Rank 0 prints: seconds in the exchanges of each part of a step (step.h), seconds, seconds of
- * work of these, bytes from other ranks. */
+ * of what every rank does alike. Rank 0 prints: seconds in the exchanges of each part of a step (step.h), seconds,
+ * seconds of work of these, bytes from other ranks. */
 #include <smpi/smpi.h>
 #include <stdio.h>
 #include <stdlib.h>

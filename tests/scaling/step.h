@@ -19,8 +19,8 @@ typedef struct StepShape {
  *  one (what every rank does alike, on all rows of the batch). */
 typedef enum StepKind { STEP_SCREENED, STEP_STREAMED, STEP_ALIKE, STEP_KINDS } StepKind;
 
-/** Parts of a step, each with its exchanges: the batch's rows; keys and cuts; sums over the width; AuxK; gradients and the
- *  update. */
+/** Parts of a step, each with its exchanges: the batch's rows; keys and cuts; sums over the width; AuxK; gradients and
+ *  the update. */
 typedef enum StepPart {
   STEP_BATCH,
   STEP_KEYS,
