@@ -207,7 +207,8 @@ static int ranks_of(const Call *call) {
   return call->ranks > 0 ? call->ranks : jobs_cores();
 }
 
-Status driver_arguments(const Call *call, char *const *flags, int count, char ***arguments) {
+/* The flags of ours, then what is passed on. */
+static Status put_before(const Call *call, char *const *flags, int count, char ***arguments) {
   TRY(MEMORY_NEW(arguments, call->count + count, "the arguments"));
   memcpy(*arguments, flags, (size_t)count * sizeof(**arguments));
   for (int i = 0; i < call->count; ++i) {
@@ -250,7 +251,7 @@ static Status run_stages(const Call *call, int *code) {
   char **arguments = NULL;
   const int flags = call->threads > 0 ? 2 : 0;
   snprintf(number, sizeof(number), "%d", call->threads);
-  TRY(driver_arguments(call, (char *[]){"--threads", number}, flags, &arguments));
+  TRY(put_before(call, (char *[]){"--threads", number}, flags, &arguments));
   const Status status = run_each(call, arguments, call->count + flags, code);
   MEMORY_FREE(arguments);
   return status;
@@ -267,7 +268,7 @@ static void show_queue(const Settings *settings, const char *stage) {
 /* Each stage says of its own outputs what their state is (--check writes nothing); Slurm says it of its job. */
 static Status show_each(const Call *call, const Settings *settings, int *code) {
   char **arguments = NULL;
-  Status status = driver_arguments(call, (char *[]){"--check"}, 1, &arguments);
+  Status status = put_before(call, (char *[]){"--check"}, 1, &arguments);
   if (status == OK) {
     printf("%-10s %-44s %s\n", "stage", "output", "state");
   }
@@ -327,7 +328,7 @@ Status driver_plan(const Call *call, const char *out, int *code) {
     put_flag(flags, &count, "--out", out);
     flags[count++] = (char *)"--lines";
   }
-  Status status = driver_arguments(call, flags, count, &arguments);
+  Status status = put_before(call, flags, count, &arguments);
   if (status == OK) {
     const JobsCall job = {"plan", planning_ranks(call), arguments, call->count + count, true};
     status = jobs_run(&job, code, &seconds);

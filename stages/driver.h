@@ -31,12 +31,6 @@ typedef struct Call {
   int option_count;
 } Call;
 
-/** Flags of ours, then what is passed on.
- *  arguments out   [call->count + count] the caller's to MEMORY_FREE
- *  fails   ERR_MEMORY */
-Status driver_arguments(const Call *call, char *const *flags, int count,
-                        char ***arguments) MUST_USE;
-
 /** Run cleave-plan on the ranks, nodes and threads of the call, with its flags.
  *  out     in      NULL, or the file of sizes for Slurm that it writes (--lines)
  *  code    out     its exit code */

@@ -53,8 +53,8 @@ static Status read_file(Plan *plan, const char *path) {
 
 static Status measure_layers(const Gguf *gguf, const TransformerOptions *options, PlanModel *out,
                              TransformerSize *size) {
-  const int64_t contexts = options->positions < PACKER_ROWS ? PACKER_ROWS / options->positions : 1;
-  TRY(transformer_measure(gguf, options, contexts * options->positions, size));
+  const int64_t rows = packer_contexts(options->positions) * options->positions;
+  TRY(transformer_measure(gguf, options, rows, size));
   *out = (PlanModel){
       .weights = size->weights, .scratch = size->scratch, .operations = size->operations};
   return OK;

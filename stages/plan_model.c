@@ -13,8 +13,7 @@ static const double MIB = 1 << 20; /* bytes */
 static const double TOKEN_BYTES = 105;
 
 static double unit_rows(const PlanFacts *facts) {
-  const int64_t contexts = facts->context < PACKER_ROWS ? PACKER_ROWS / facts->context : 1;
-  return (double)(contexts * facts->context);
+  return (double)(packer_contexts(facts->context) * facts->context);
 }
 
 static double rows_on_disk(const PlanFacts *facts) {
@@ -65,8 +64,6 @@ Status plan_import(const Plan *plan, PlanCost *cost) {
       cost->disk += 4.0 * (2.0 * latents * width + 2.0 * latents + width);
       cost->read += 8.0 * latents * width;
     }
-  }
-  for (int64_t i = 0; i < settings->count; ++i) {
     if (!settings_is_encoded(settings, i)) {
       PlanCost codes;
       plan_codes(plan, i, &codes);

@@ -44,7 +44,6 @@ typedef struct Bench {
   float *queries, *base;
   float *out;   /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
   double *sums; /* [threads] so that nothing is left out as useless */
-  double seconds;
 } Bench;
 
 static void bench_clear(Bench *bench) {

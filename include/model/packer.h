@@ -19,6 +19,8 @@ typedef struct Packer Packer;
 /** Token rows of a unit come to about so many, so that matrix products are large (a context longer
  *  than that is a unit of its own). Part of the bits of the results: fixed. */
 enum { PACKER_ROWS = 1024 };
+/** Contexts of that many tokens in a unit.  ranks local */
+int64_t packer_contexts(int64_t context);
 
 typedef struct PackerUnit {
   int64_t rows, contexts;

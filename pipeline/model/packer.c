@@ -18,6 +18,10 @@ struct Packer {
   bool is_end;             /* no document left */
 };
 
+int64_t packer_contexts(int64_t context) {
+  return context < PACKER_ROWS ? PACKER_ROWS / context : 1;
+}
+
 Status packer_create(Packer **out, Lines *lines, const Tokenizer *tokenizer, int64_t context,
                      const PackerListener *listener) {
   ASSERT(context >= 2);
@@ -27,7 +31,7 @@ Status packer_create(Packer **out, Lines *lines, const Tokenizer *tokenizer, int
   *packer = (Packer){.lines = lines,
                      .tokenizer = tokenizer,
                      .context = context,
-                     .contexts = context < PACKER_ROWS ? PACKER_ROWS / context : 1,
+                     .contexts = packer_contexts(context),
                      .document = -1};
   if (listener != NULL) {
     packer->listener = *listener;
