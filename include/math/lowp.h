@@ -21,7 +21,7 @@ typedef struct Lowp {
   int64_t width;  /* <= LOWP_WIDEST */
   int64_t stride; /* bytes a row, >= width; those past width are of no account */
   bool is_left;   /* rows hold q + an offset of lowp.c's own, unsigned; right rows hold q */
-  int grid;       /* largest |q|: may be lowered, and a fill for the other side sets it anew */
+  int grid;       /* largest |q|; may be lowered, a fill for the other side sets lowp_grid() */
   uint8_t *rows;  /* [count, stride] */
   float *scale;   /* [count] */
   float *error;   /* [count] |x - x^|, rounded up */
@@ -34,11 +34,11 @@ typedef struct Lowp {
  *  benchmarks). Without lowp_open(), or after a no, no Lowp may be made.
  *  why     out     a sentence for the log: what is used, or why float32 is */
 bool lowp_open(const char **why);
-/** Largest |q| of the left (unsigned) operand here: 127 with VNNI, else 63; 0 if it is off. */
+/** Largest |q| here: 127 with VNNI, else 90; 0 if it is off. */
 int lowp_grid(void);
 
-/** Quantise rows, by all threads. `is_left`: they will be the left operand of lowp_gemm (queries):
- *  then the grid is lowp_grid(), else 127. rows NULL: memory alone, to be filled later.
+/** Quantise rows, by all threads. `is_left`: they will be the left operand of lowp_gemm (queries).
+ *  rows NULL: memory alone, to be filled later.
  *  fails   ERR_MEMORY; lowp_clear() is safe after it */
 Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width,
                    bool is_left) MUST_USE;

@@ -10,16 +10,15 @@
 #include "random.h"
 #include "threads.h"
 
-enum { ROWS_A_UNIT = 256, RIGHT_GRID = 127, ALIGN = 64 };
+enum { ROWS_A_UNIT = 256, ALIGN = 64 };
 
-static int g_grid; /* of left rows; 0: no products in 8 bits */
+/* Without VNNI two neighbouring products are added in 16 bits: 2 (2 grid + 1) grid < 2^15. */
+enum { WIDE_GRID = 127, NARROW_GRID = 90 };
+
+static int g_grid; /* 0: no products in 8 bits */
 
 int lowp_grid(void) {
   return g_grid;
-}
-
-static int grid_of(bool is_left) {
-  return is_left ? g_grid : RIGHT_GRID;
 }
 
 /* Left rows are moved into [1, 2 grid + 1]. */
@@ -100,7 +99,7 @@ void lowp_fill(Lowp *lowp, const float *rows, bool is_left) {
   const int64_t units = (lowp->count + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
   if (lowp->is_left != is_left) {
     lowp->is_left = is_left;
-    lowp->grid = grid_of(is_left);
+    lowp->grid = g_grid;
   }
   if (threads_run(units, fill_unit, &fill) != OK) { /* no threads to be had: alone */
     for (int64_t unit = 0; unit < units; unit++) {
@@ -134,7 +133,7 @@ Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width, b
                 .width = width,
                 .stride = (width + ALIGN - 1) / ALIGN * ALIGN,
                 .is_left = is_left,
-                .grid = grid_of(is_left)};
+                .grid = g_grid};
   TRY(make_rows(out));
   if (rows != NULL) {
     lowp_fill(out, rows, is_left);
@@ -193,7 +192,7 @@ static Status make_trial(Trial *t) {
   TRY(MEMORY_NEW(&t->right_rows, t->n * t->width, "rows of a trial"));
   TRY(MEMORY_NEW(&t->out, t->m * t->n, "products of a trial"));
   trial_rows(t->left_rows, t->m, t->width, g_grid);
-  trial_rows(t->right_rows, t->n, t->width, RIGHT_GRID);
+  trial_rows(t->right_rows, t->n, t->width, g_grid);
   TRY(lowp_create(&t->left, t->left_rows, t->m, t->width, true));
   TRY(lowp_create(&t->right, t->right_rows, t->n, t->width, false));
   return lowp_gemm(&t->left, 0, t->m, &t->right, 0, t->n, t->out);
@@ -221,10 +220,10 @@ bool lowp_open(const char **why) {
   g_grid = 0;
   if (wish != NULL && strcmp(wish, "off") == 0) {
     *why = "float32, since CLEAVE_LOWP=off";
-  } else if (is_right_with(127)) {
+  } else if (is_right_with(WIDE_GRID)) {
     *why = "8-bit integers, then exact scores of what may count";
-  } else if (is_right_with(63)) {
-    *why = "7- and 8-bit integers, then exact scores of what may count";
+  } else if (is_right_with(NARROW_GRID)) {
+    *why = "integers of 181 steps, then exact scores of what may count";
   } else {
     g_grid = 0;
     *why = "float32, since this CPU's 8-bit products are not exact";

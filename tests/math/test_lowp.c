@@ -17,7 +17,9 @@ static float element(Kind kind, int64_t row, int64_t column, int64_t width) {
   const double normal = random_normal(5, (uint64_t)(row * width + column));
   switch (kind) {
     case GRID:
-      return (float)(random_below(6, (uint64_t)(row * width + column), 255) - 127) * 0.125F;
+      return (float)(random_below(6, (uint64_t)(row * width + column), 2 * lowp_grid() + 1) -
+                     lowp_grid()) *
+             0.125F;
     case ONE_HOT:
       return column == row % width ? -3.0F : 0.0F;
     case HEAVY: /* one coordinate rules the row */
@@ -44,10 +46,6 @@ static float *make_rows(Kind kind, int64_t count, int64_t width) {
   return rows;
 }
 
-static int grid_of(const Lowp *lowp) {
-  return lowp->is_left ? lowp_grid() : 127;
-}
-
 static int quantum(const Lowp *lowp, int64_t row, int64_t column) {
   const uint8_t byte = lowp->rows[row * lowp->stride + column];
   return lowp->is_left ? byte - lowp_grid() - 1 : (int8_t)byte;
@@ -63,7 +61,7 @@ static bool is_row_true(const Lowp *lowp, const float *row, int64_t i) {
     const long double value = (long double)lowp->scale[i] * q;
     lost += ((long double)row[j] - value) * ((long double)row[j] - value);
     square += value * value;
-    fits = fits && abs(q) <= grid_of(lowp) && abs(q) <= lowp->grid;
+    fits = fits && abs(q) <= lowp_grid() && abs(q) <= lowp->grid;
   }
   const long double error = (long double)lowp->error[i];
   const long double norm = (long double)lowp->norm[i];
@@ -84,16 +82,16 @@ static void check_rows(Kind kind, int64_t count, int64_t width, bool is_left) {
   Lowp lowp = {0};
   CU_ASSERT_EQUAL(lowp_create(&lowp, rows, count, width, is_left), OK);
   CU_ASSERT(are_rows_true(&lowp, rows));
-  if (kind == GRID && !is_left) { /* 127 / 8 is the largest: nothing is lost */
-    rows[0] = 127 * 0.125F;
-    lowp_fill(&lowp, rows, false);
+  if (kind == GRID) { /* grid / 8 is the largest: nothing is lost */
+    rows[0] = (float)lowp_grid() * 0.125F;
+    lowp_fill(&lowp, rows, is_left);
     CU_ASSERT_EQUAL(lowp.error[0], 0.0F);
   }
   lowp.grid = 31; /* a coarser grid, until a fill for the other side */
   lowp_fill(&lowp, rows, is_left);
   CU_ASSERT(lowp.grid == 31 && are_rows_true(&lowp, rows));
   lowp_fill(&lowp, rows, !is_left);
-  CU_ASSERT(lowp.grid == grid_of(&lowp) && are_rows_true(&lowp, rows));
+  CU_ASSERT(lowp.grid == lowp_grid() && are_rows_true(&lowp, rows));
   lowp_clear(&lowp);
   MEMORY_FREE(rows);
 }
