@@ -1,6 +1,8 @@
-"""Run by train_memory.sh: train_memory.py PROGRAMS ACTIVATIONS [LATENTS [BATCH [PASSES [key.path=value ...]]]]. See there."""
+"""Run by train_memory.sh: train_memory.py PROGRAMS ACTIVATIONS [LATENTS [BATCH [PASSES [key.path=value ...]]]] [--resume].
+See there."""
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,7 +11,7 @@ import time
 import h5py
 import numpy as np
 
-RANKS, STEPS, NAME, POINTS = 2, 10_000, "memory", 10
+RANKS, STEPS, NAME, POINTS, SAVED = 2, 10_000, "memory", 10, 85
 UNITS = {"kB": 1e-3, "MB": 1.0, "GB": 1e3, "TB": 1e6}
 
 
@@ -45,30 +47,64 @@ def steps_done(folder):
         return 0
 
 
-def watch(programs, folder, keys):
-    """[(step, MB of each rank)], MB of each rank's peak, seconds"""
-    log = open(folder / "train.log", "w", encoding="utf-8")
-    began = time.monotonic()
-    run = subprocess.Popen(["mpirun", "-n", str(RANKS), f"{programs}/cleave-train", "--threads", "1",
-                            folder / "run.yaml", *keys], stdout=log, stderr=log)
+def start(programs, folder, keys, log):
+    return subprocess.Popen(["mpirun", "-n", str(RANKS), f"{programs}/cleave-train", "--threads", "1",
+                             folder / "run.yaml", *keys], stdout=log, stderr=log)
+
+
+def ranks_of(run):
+    return subprocess.run(["pgrep", "-P", str(run.pid), "cleave-train"], capture_output=True, text=True).stdout.split()
+
+
+def watch(run, folder, stop_at=None):
+    """[(step, MB of each rank)] and MB of each rank's peak, until the run ends; at step stop_at it is told to save and stop."""
     samples, peaks = [], [0.0] * RANKS
     while run.poll() is None:
         time.sleep(0.5)
-        ranks = subprocess.run(["pgrep", "-P", str(run.pid), "cleave-train"], capture_output=True, text=True).stdout.split()
+        step = steps_done(folder)
+        if stop_at is not None and step >= stop_at:
+            run.send_signal(signal.SIGUSR1)
+            stop_at = None
         try:
-            samples.append((steps_done(folder), [status_of(rank, "VmRSS") for rank in ranks]))
+            ranks = ranks_of(run)
+            samples.append((step, [status_of(rank, "VmRSS") for rank in ranks]))
             peaks = [max(a, b) for a, b in zip(peaks, [status_of(rank, "VmHWM") for rank in ranks])] or peaks
         except (FileNotFoundError, ProcessLookupError):
             continue
-    if run.returncode != 0:
-        raise SystemExit((folder / "train.log").read_text())
-    return [one for one in samples if len(one[1]) == RANKS], peaks, time.monotonic() - began
+    return [one for one in samples if len(one[1]) == RANKS], peaks
+
+
+def train(programs, folder, keys, stop_at):
+    """What watch() returns, over both runs if there are two, and the seconds they took."""
+    began = time.monotonic()
+    samples, peaks = [], [0.0] * RANKS
+    stops = [None] if stop_at is None else [stop_at, None]
+    with open(folder / "train.log", "w", encoding="utf-8") as log:
+        for stop in stops:
+            run = start(programs, folder, keys, log)
+            more, high = watch(run, folder, stop)
+            samples, peaks = samples + more, [max(a, b) for a, b in zip(peaks, high)]
+            if run.returncode != (0 if stop is None else SAVED):
+                raise SystemExit((folder / "train.log").read_text())
+    return samples, peaks, time.monotonic() - began
+
+
+def size_of(folder):
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()) / 1e9
+
+
+def show_quality(programs, folder, keys):
+    """What encode says of the dictionary on held-out rows."""
+    done = subprocess.run(["mpirun", "-n", str(RANKS), f"{programs}/cleave-encode", "--threads", "1", folder / "run.yaml", *keys],
+                          capture_output=True, text=True, check=True)
+    print(done.stdout, end="")
 
 
 def main():
     programs, activations, *rest = sys.argv[1:]
-    numbers = [one for one in rest if "=" not in one]
+    numbers = [one for one in rest if "=" not in one and one != "--resume"]
     keys = [one for one in rest if "=" in one]
+    resumes = "--resume" in rest
     latents, batch = [int(one) for one in (numbers + ["4096", "128"][len(numbers):])[:2]]
     with h5py.File(activations) as file:
         rows = int(np.count_nonzero(file["document_held_out"][...][file["document"][...]] == 0))
@@ -77,7 +113,11 @@ def main():
         folder = pathlib.Path(name).resolve()
         write_run(folder, activations, latents, batch, passes)
         plan = planned(programs, folder, keys)
-        samples, peaks, seconds = watch(programs, folder, keys)
+        samples, peaks, seconds = train(programs, folder, keys, int(rows * passes / batch / 2) if resumes else None)
+        print((folder / "train.log").read_text())
+        if resumes:
+            print(f"on disk: {size_of(folder):.1f} GB")
+            show_quality(programs, folder, keys)
     last = samples[-1][0]
     print(f"{latents:,} latents, {rows:,} rows, batches of {batch}, {RANKS} ranks: {last:,} steps in {seconds:,.0f} s")
     print(f"{'step':>9}" + "".join(f"{f'rank {rank}, MB':>12}" for rank in range(RANKS)))
