@@ -13,12 +13,6 @@ float dense_dot(const float *a, const float *b, int64_t width);
 void dense_dot4(const float *a, const float *const rows[4], int64_t width, float out[4]);
 /** Sum of squares in double, fixed order. */
 double dense_square(const float *a, int64_t width);
-/** Sum over all rows of the squared distance from their mean, in double, fixed order.
- *  room    scratch [2 * width] */
-double dense_spread(const float *rows, int64_t count, int64_t width, double *room);
-/** The same from the columns' sums and sums of squares.
- *  room    in      [2 * width] */
-double dense_spread_of(const double *room, int64_t count, int64_t width);
 /** y += factor * x by fma, element-wise. */
 void dense_add(float *y, const float *x, int64_t width, float factor);
 /** The same four times, rows in order. */

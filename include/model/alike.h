@@ -21,7 +21,7 @@ void alike_run(int64_t count, AlikeSlice run, void *context);
 /** dense_square() of each row.
  *  squares out     [count] */
 void alike_squares(const float *rows, int64_t count, int64_t width, double *squares);
-/** dense_spread().
+/** Sum over all rows of the squared distance from their mean, in double.
  *  room    scratch [2 * width] */
 double alike_spread(const float *rows, int64_t count, int64_t width, double *room);
 /** sum[j] += factor * (row 0)[j], then row 1, ... by fma.

@@ -62,7 +62,7 @@ typedef struct AuxkBatch {
   Shard rows;
   int64_t dead;
   double weight;
-  double spread; /* dense_spread of x */
+  double spread; /* alike_spread of x */
 } AuxkBatch;
 Status auxk_pick(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch) MUST_USE;
 /** Set factor and loss from the pull of all `rows` rows; 0 when the residual has no variance.

@@ -19,24 +19,6 @@ double dense_square(const float *a, int64_t width) {
   return lanes()->square(a, width);
 }
 
-double dense_spread(const float *rows, int64_t count, int64_t width, double *room) {
-  double *squares = room + width;
-  memset(room, 0, (size_t)(2 * width) * sizeof(*room));
-  for (int64_t i = 0; i < count; i++) {
-    lanes()->moments(room, squares, rows + i * width, width);
-  }
-  return dense_spread_of(room, count, width);
-}
-
-double dense_spread_of(const double *room, int64_t count, int64_t width) {
-  const double *squares = room + width;
-  double spread = 0.0;
-  for (int64_t j = 0; j < width && count > 0; j++) {
-    spread += squares[j] - room[j] * room[j] / (double)count;
-  }
-  return spread > 0.0 ? spread : 0.0;
-}
-
 void dense_add(float *y, const float *x, int64_t width, float factor) {
   lanes()->add(y, x, width, factor);
 }

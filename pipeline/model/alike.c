@@ -61,11 +61,19 @@ static void add_moments(void *context, int64_t first, int64_t count) {
   }
 }
 
+static double spread_of(const Matrix *m) {
+  double spread = 0.0;
+  for (int64_t j = 0; j < m->width && m->count > 0; j++) {
+    spread += m->square[j] - m->sums[j] * m->sums[j] / (double)m->count;
+  }
+  return spread > 0.0 ? spread : 0.0;
+}
+
 double alike_spread(const float *rows, int64_t count, int64_t width, double *room) {
   Matrix m = {.rows = rows, .count = count, .width = width, .sums = room, .square = room + width};
   memset(room, 0, (size_t)(2 * width) * sizeof(*room));
   alike_run(width, add_moments, &m);
-  return dense_spread_of(room, count, width);
+  return spread_of(&m);
 }
 
 static void add_columns(void *context, int64_t first, int64_t count) {

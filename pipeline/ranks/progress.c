@@ -29,6 +29,15 @@ static double rate_of(const Progress *progress, int64_t done) {
   return took > 0 ? (double)(done - progress->first) / took : 0;
 }
 
+/* A slow one with two digits after the point. */
+static const char *text_of_rate(double speed, char out[32]) {
+  if (speed >= 10.0) {
+    return text_of_count((int64_t)speed, out);
+  }
+  snprintf(out, 32, "%.2f", speed);
+  return out;
+}
+
 /* "12,288/307,200 tokens, 2,345 tokens/s, 2 min 05 s left, loss 83.1" */
 static void describe(const Progress *progress, int64_t done, char *line) {
   char count[32], total[32], rate[32], left[32], rest[64] = "";
@@ -38,9 +47,8 @@ static void describe(const Progress *progress, int64_t done, char *line) {
              text_of_seconds((double)(progress->total - done) / speed, left));
   }
   snprintf(line, LINE_SIZE, "%s/%s %s, %s %s/s%s%s%s", text_of_count(done, count),
-           text_of_count(progress->total, total), progress->unit,
-           text_of_count((int64_t)speed, rate), progress->unit, rest,
-           progress->note[0] != '\0' ? ", " : "", progress->note);
+           text_of_count(progress->total, total), progress->unit, text_of_rate(speed, rate),
+           progress->unit, rest, progress->note[0] != '\0' ? ", " : "", progress->note);
 }
 
 static void draw_bar(const Progress *progress, int64_t done) {
@@ -89,5 +97,5 @@ void progress_close(Progress *progress, int64_t done) {
   char count[32], took[32], rate[32];
   log_info("%s: %s %s in %s (%s %s/s)", progress->what, text_of_count(done, count), progress->unit,
            text_of_seconds(clock_seconds() - progress->started, took),
-           text_of_count((int64_t)rate_of(progress, done), rate), progress->unit);
+           text_of_rate(rate_of(progress, done), rate), progress->unit);
 }

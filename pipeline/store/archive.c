@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "content.h"
 #include "hdf.h"
+#include "hints.h"
 #include "memory.h"
 #include "space.h"
 #include "text.h"
@@ -284,8 +285,10 @@ Status archive_write(Archive *archive, const char *name, int64_t first, int64_t 
                      const void *data) {
   ArchiveEntry *entry = NULL;
   TRY_ALL(archive->team, find_range(archive, name, first, rows, &entry));
-  content_add_rows(entry, first, rows, data);
-  return team_agree(archive->team, slab_write(&entry->slab, archive->team, first, rows, data));
+  TRY_ALL(archive->team, slab_write(&entry->slab, archive->team, first, rows, data));
+  hints_settle(archive, &entry->slab, first, rows);
+  content_add_rows(entry, first, rows, data); /* while the disk is at work */
+  return OK;
 }
 
 /* --- finishing --- */

@@ -36,7 +36,7 @@ struct Archive {
   int64_t count;
   AttributeList attributes; /* writing */
   int64_t reserved;         /* bytes of the file that rank 0 has allocated, or tried to */
-  int descriptor;           /* for archive_ahead; 0: not open yet */
+  int descriptor;           /* for hints.c; 0: not open yet */
   char content[17];
 };
 

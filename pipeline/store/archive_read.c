@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "content.h"
 #include "exchange.h"
 #include "hdf.h"
+#include "hints.h"
 #include "memory.h"
 
 /* What rank 0 alone, without MPI-IO, sees of a file: a missing, damaged or foreign file is told
@@ -235,19 +235,10 @@ Status archive_read_here(Archive *archive, const char *name, int64_t first, int6
   return slab_read_here(slab, first, rows, data);
 }
 
-/* HDF5 and MPI-IO know no such wish, so the file is opened once more. */
 void archive_ahead(Archive *archive, const char *name, int64_t first, int64_t rows) {
   const Slab *slab = NULL;
-  if (find_range(archive, name, first, rows, &slab) != OK) {
-    return;
-  }
-  const haddr_t start = H5Dget_offset(slab->dataset);
-  if (archive->descriptor == 0) {
-    archive->descriptor = open(archive->path, O_RDONLY | O_CLOEXEC);
-  }
-  if (archive->descriptor > 0 && start != HADDR_UNDEF) {
-    (void)posix_fadvise(archive->descriptor, (off_t)start + first * slab->row_bytes,
-                        rows * slab->row_bytes, POSIX_FADV_WILLNEED);
+  if (find_range(archive, name, first, rows, &slab) == OK) {
+    hints_fetch(archive, slab, first, rows);
   }
 }
 

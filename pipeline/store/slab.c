@@ -5,8 +5,7 @@
 #include "exchange.h"
 #include "hdf.h"
 
-/* Far below the 2^31 elements that MPI-IO counts in an int, and small enough that OMPIO's own
- * buffers for a collective transfer, which grow with a round, stay bounded. */
+/* Far below the 2^31 elements that MPI-IO counts in an int. */
 enum { PIECE_DEFAULT = 1 << 28 };
 
 static int64_t piece_bytes = PIECE_DEFAULT;
@@ -100,8 +99,10 @@ static Status transfer_together(Transfer *transfer, Team *team, int64_t first, i
   }
   int64_t rounds = rounds_of(transfer->slab, rows);
   exchange_max_integer(team, &rounds, 1);
+  /* A rank's rows lie together, so it moves them itself: by aggregators one process would copy for all. */
   transfer->list = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(transfer->list, H5FD_MPIO_COLLECTIVE);
+  H5Pset_dxpl_mpio_collective_opt(transfer->list, H5FD_MPIO_INDIVIDUAL_IO);
   const Status status = transfer_rounds(transfer, rounds, first, rows);
   H5Pclose(transfer->list);
   return status;

@@ -36,26 +36,6 @@ static void test_square_is_close_to_a_plain_sum(void) {
   CU_ASSERT_EQUAL(dense_square(a, 0), 0.0);
 }
 
-static void test_spread_is_about_the_mean(void) {
-  float rows[ROWS * WIDTH];
-  double room[2 * WIDTH];
-  double want = 0.0;
-  fill(rows, ROWS * WIDTH, 8);
-  for (int j = 0; j < WIDTH; j++) {
-    double mean = 0.0;
-    for (int i = 0; i < ROWS; i++) {
-      rows[i * WIDTH + j] += 5.0F;
-      mean += (double)rows[i * WIDTH + j] / ROWS;
-    }
-    for (int i = 0; i < ROWS; i++) {
-      want += ((double)rows[i * WIDTH + j] - mean) * ((double)rows[i * WIDTH + j] - mean);
-    }
-  }
-  CU_ASSERT(fabs(dense_spread(rows, ROWS, WIDTH, room) - want) < 1e-10 * want);
-  CU_ASSERT_EQUAL(dense_spread(rows, 1, WIDTH, room), 0.0);
-  CU_ASSERT_EQUAL(dense_spread(rows, 0, WIDTH, room), 0.0);
-}
-
 static void test_add_is_fma(void) {
   float x[WIDTH], y[WIDTH], want[WIDTH];
   fill(x, WIDTH, 4);
@@ -123,7 +103,6 @@ static void test_bf16_widens_and_narrows_to_itself(void) {
 static const CheckFact FACTS[] = {
     {"four dot products at once have the bits of single ones", test_four_dots_are_four_dots},
     {"the sum of squares is exact to double", test_square_is_close_to_a_plain_sum},
-    {"the spread of rows is about their mean", test_spread_is_about_the_mean},
     {"a row is added by fma", test_add_is_fma},
     {"the BLAS stays within the stated error of the fixed order", test_gemm_is_within_its_error},
     {"empty matrices are fine", test_gemm_of_nothing},

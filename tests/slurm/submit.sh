@@ -2,66 +2,21 @@
 # cleave submit on a real Slurm of two nodes: training is preempted, saves, queues itself again and goes on; all ends with
 # the bytes of `cleave run` on one rank. Then with srun, and what Slurm and the user do wrong. Without the packages of
 # tests/packages.txt, or where it may not make network namespaces, it is left out.
-. "$(dirname "$0")/../stages/library.sh"
-for program in slurmctld slurmd munged srun ip; do
-  command -v $program >/dev/null || { echo "no $program: left out"; exit 77; }
-done
-ip netns add cleave-try 2>/dev/null || { echo "no network namespaces for us here: left out"; exit 77; }
-ip netns delete cleave-try
-cluster="$CLEAVE_SOURCE/tests/slurm/cluster.sh"
-trap '"$cluster" stop "$work/slurm"; rm -rf "$work"' EXIT
+. "$(dirname "$0")/library.sh"
 tiny_inputs
 
 passes=$(sed -n 's/^  passes: //p' run.yaml)
 sed -i "s/^  passes: .*/  passes: $((passes * 6))/" run.yaml # long enough to be preempted
-sums() { $python "$CLEAVE_SOURCE/tests/stages/checksums.py" "$1"; }
 whole() { "$CLEAVE_BIN/cleave" run -n 1 run.yaml folder=one >one.out 2>&1 || { cat one.out; return 1; }; }
 check "the same on one rank" whole
 sums one >one.sums
-
-chmod 755 "$work" # munge insists
-"$cluster" start "$work/slurm" 2 4
-. "$work/slurm/environment"
-id_of() { sed -n "s/^$2 //p" "$1/jobs/submitted"; }
-state() { squeue -h -t all -j "$1" -o %T; }
-reaches() { # ID STATE...: within 10 minutes
-  local id=$1
-  shift
-  for _ in $(seq 3000); do
-    case " $* " in *" $(state "$id") "*) return 0 ;; esac
-    sleep 0.2
-  done
-  echo "job $id is $(state "$id")"
-  return 1
-}
-ended() { # FOLDER: the last stage
-  reaches "$(id_of "$1" report)" COMPLETED FAILED CANCELLED TIMEOUT
-  [ "$(state "$(id_of "$1" report)")" = COMPLETED ] || { squeue -t all; tail -n 20 "$1"/logs/slurm-*.log; return 1; }
-}
-same() { # FOLDER
-  sums "$1" >now.sums
-  diff one.sums now.sums
-}
-
-checkpointed() { # FOLDER
-  for _ in $(seq 600); do
-    compgen -G "$1/checkpoints/*/*.h5" >/dev/null && return 0
-    sleep 0.1
-  done
-  return 1
-}
-goes_on() { # FOLDER: the log says so
-  grep -q 'goes on from step' "$1/logs/slurm-train.log" && grep -q "start 1," "$1/logs/slurm-train.log" ||
-    { cat "$1/logs/slurm-train.log"; return 1; }
-}
+start_slurm 2 4
 
 preempted() {
   "$CLEAVE_BIN/cleave" submit --nodes 2 -n 4 run.yaml folder=two train.checkpoint_steps=50 >submit.out || { cat submit.out; return 1; }
   local train
   train=$(id_of two train)
-  checkpointed two
-  sbatch --parsable -p urgent -N 2 --exclusive --output=/dev/null --wrap 'sleep 2' >urgent.id || return 1
-  reaches "$(cat urgent.id)" COMPLETED || return 1
+  checkpointed two && preempt || return 1
   "$CLEAVE_BIN/cleave" status run.yaml folder=two train.checkpoint_steps=50 >status.out 2>&1 || true
   grep -q "job $train: " status.out || { cat status.out; return 1; }
   ended two || return 1
