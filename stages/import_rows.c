@@ -28,14 +28,10 @@ const char *import_rows_path(const ImportRows *import, ImportKind kind) {
 static Status find_tensor(ImportRows *import, ImportKind kind) {
   static const char *const NAMES[] = {"activations", "tokens", "documents"};
   TensorFile *file = import->files[kind];
-  char single[32];
-  snprintf(single, sizeof(single), "%.*s", (int)strlen(NAMES[kind]) - 1, NAMES[kind]);
-  const Tensor *tensor = tensor_find(file, NAMES[kind]);
-  tensor = tensor != NULL ? tensor : tensor_find(file, single);
-  tensor = tensor == NULL && tensor_count(file) == 1 ? tensor_at(file, 0) : tensor;
+  const Tensor *tensor = tensor_find_some(file, NAMES[kind]);
   if (tensor == NULL) {
-    return RAISE(ERR_FORMAT, "%s holds %lld arrays, and none is called '%s' or '%s'",
-                 tensor_path(file), (long long)tensor_count(file), NAMES[kind], single);
+    return RAISE(ERR_FORMAT, "%s holds %lld arrays, and none is called '%s'", tensor_path(file),
+                 (long long)tensor_count(file), NAMES[kind]);
   }
   import->tensors[kind] = tensor;
   return OK;

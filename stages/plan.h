@@ -2,6 +2,7 @@
 #define PLAN_H
 
 #include "stage.h"
+#include "transformer.h"
 
 /** What each stage of a run takes on so many ranks, before anything is made: cleave-plan's table, and the sizes of
  *  Slurm's jobs. Where the memory is that of one object the code that would take it is asked (train); elsewhere a
@@ -17,24 +18,17 @@ typedef struct PlanRates {
   double received;      /* bytes a second that a rank takes from another */
 } PlanRates;
 
-/** A model's first layers, or all of them with its output head. */
-typedef struct PlanModel {
-  double weights;    /* bytes */
-  double scratch;    /* bytes of a thread's unit of contexts */
-  double operations; /* of a token */
-} PlanModel;
-
 /** What is known of the rows. */
 typedef struct PlanFacts {
   int64_t rows, width; /* of activations.h5 */
   int64_t row_bytes;   /* of one there */
   int64_t training;    /* rows that are not held out */
   int64_t tokens, documents, vocabulary;
-  int64_t context;   /* 0: no model */
-  PlanModel part;    /* up to the layer; all zero without a model */
-  PlanModel whole;   /* the same */
-  const char *where; /* for people: what rows and width were taken from */
-  bool is_there;     /* activations.h5 */
+  int64_t context;       /* 0: no model */
+  TransformerSize part;  /* up to the layer; all zero without a model */
+  TransformerSize whole; /* all layers and the output head; the same */
+  const char *where;     /* for people: what rows and width were taken from */
+  bool is_there;         /* activations.h5 */
 } PlanFacts;
 
 typedef struct Plan {
@@ -149,5 +143,10 @@ Status plan_rates_measure(Stage *stage, PlanRates *rates) MUST_USE;
  *  ranks   local
  *  fails   ERR_FORMAT */
 Status plan_rates_read(const Stage *stage, PlanRates *rates) MUST_USE;
+/** What this machine does: kernels at the stages' shapes while all ranks and threads compute, the folder's disk by
+ *  rank 0 alone, and the way to the next rank where there is one (received: else left as it is).
+ *  ranks   collective
+ *  fails   ERR_MEMORY, ERR_SPACE, ERR_FILE */
+Status plan_measure(Stage *stage, PlanRates *rates) MUST_USE;
 
 #endif

@@ -51,28 +51,19 @@ static Status read_file(Plan *plan, const char *path) {
 
 /* The model. */
 
-static Status measure_layers(const Gguf *gguf, const TransformerOptions *options, PlanModel *out,
-                             TransformerSize *size) {
-  const int64_t rows = packer_contexts(options->positions) * options->positions;
-  TRY(transformer_measure(gguf, options, rows, size));
-  *out = (PlanModel){
-      .weights = size->weights, .scratch = size->scratch, .operations = size->operations};
-  return OK;
-}
-
 static Status measure_model(Plan *plan, const Gguf *gguf) {
   const HarvestSettings *settings = &plan->stage->settings.harvest;
   PlanFacts *facts = &plan->facts;
-  TransformerSize size;
-  TransformerOptions options = {.layers = -1, .positions = settings->context, .logits = true};
-  TRY(measure_layers(gguf, &options, &facts->whole, &size));
-  options = (TransformerOptions){.layers = settings->layer + 1, .positions = settings->context};
-  TRY(measure_layers(gguf, &options, &facts->part, &size));
+  const TransformerOptions all = {.layers = -1, .positions = settings->context, .logits = true};
+  const TransformerOptions first = {.layers = settings->layer + 1, .positions = settings->context};
+  const int64_t rows = packer_contexts(settings->context) * settings->context;
+  TRY(transformer_measure(gguf, &all, rows, &facts->whole));
+  TRY(transformer_measure(gguf, &first, rows, &facts->part));
   facts->context = settings->context;
   if (!facts->is_there) {
-    facts->width = size.width;
-    facts->vocabulary = size.vocabulary;
-    facts->row_bytes = bytes_of_row(&plan->stage->settings, size.width);
+    facts->width = facts->whole.width;
+    facts->vocabulary = facts->whole.vocabulary;
+    facts->row_bytes = bytes_of_row(&plan->stage->settings, facts->width);
   }
   return OK;
 }
@@ -153,9 +144,7 @@ static Status look_at_rows(Plan *plan) {
   const ImportSettings *settings = &plan->stage->settings.import;
   TensorFile *file = NULL;
   TRY(tensor_open(&file, settings->activations));
-  const Tensor *tensor = tensor_find(file, "activations");
-  tensor = tensor == NULL ? tensor_find(file, "activation") : tensor;
-  tensor = tensor == NULL && tensor_count(file) == 1 ? tensor_at(file, 0) : tensor;
+  const Tensor *tensor = tensor_find_some(file, "activations");
   if (tensor != NULL && tensor->dims == 2) {
     plan->facts.rows = tensor->shape[0];
     plan->facts.width = tensor->shape[1];

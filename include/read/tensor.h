@@ -51,6 +51,8 @@ int64_t tensor_count(const TensorFile *file);
 /** Borrowed until tensor_close(). tensor_find: NULL when there is none of that name. */
 const Tensor *tensor_at(const TensorFile *file, int64_t index);
 const Tensor *tensor_find(const TensorFile *file, const char *name);
+/** The array of that plural name, of its singular, or the only one; NULL: neither. */
+const Tensor *tensor_find_some(const TensorFile *file, const char *plural);
 /** "F32 [16384, 640]" into text [64], for messages. */
 const char *tensor_describe(const Tensor *tensor, char *text);
 

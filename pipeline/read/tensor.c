@@ -173,6 +173,14 @@ const Tensor *tensor_find(const TensorFile *file, const char *name) {
   return NULL;
 }
 
+const Tensor *tensor_find_some(const TensorFile *file, const char *plural) {
+  char singular[32];
+  snprintf(singular, sizeof(singular), "%.*s", (int)strlen(plural) - 1, plural);
+  const Tensor *tensor = tensor_find(file, plural);
+  tensor = tensor != NULL ? tensor : tensor_find(file, singular);
+  return tensor == NULL && file->count == 1 ? &file->tensors[0] : tensor;
+}
+
 const char *tensor_describe(const Tensor *tensor, char *text) {
   enum { SIZE = 64 };
   int length = snprintf(text, SIZE, "%s [", TYPES[tensor->type].name);

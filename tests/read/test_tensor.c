@@ -70,6 +70,9 @@ static void test_all_floating_types_are_widened(void) {
     CU_ASSERT(values[0] == -0.25f);
   }
   CU_ASSERT_PTR_NULL(tensor_find(file, "__metadata__"));
+  const char several[] = {NAMES[1], 's', 0};
+  CU_ASSERT_PTR_EQUAL(tensor_find_some(file, several), tensor_at(file, 1));
+  CU_ASSERT_PTR_NULL(tensor_find_some(file, "activations")); /* of four */
   tensor_close(&file);
   CU_ASSERT_PTR_NULL(file);
 }

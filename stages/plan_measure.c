@@ -1,0 +1,226 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "dense.h"
+#include "exchange.h"
+#include "lowp.h"
+#include "memory.h"
+#include "plan.h"
+#include "random.h"
+#include "text.h"
+#include "threads.h"
+
+/* The kernels that the stages spend their time in, at shapes of theirs, while all ranks and threads compute. */
+
+enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
+enum { PIECE = 16 << 20, PIECES = 32 }; /* of the file: half a gigabyte */
+static const double LEAST_SECONDS = 1.0;
+
+static Status random_rows(float **rows, int64_t count, const char *name) {
+  TRY(MEMORY_NEW(rows, count * WIDTH, "rows to measure with"));
+  const uint64_t key = random_key(1, "rates", name);
+  for (int64_t i = 0; i < count * WIDTH; ++i) {
+    (*rows)[i] = (float)random_normal(key, (uint64_t)i) / 28.0F; /* about unit rows */
+  }
+  return OK;
+}
+
+typedef struct Bench {
+  float *queries, *base;
+  float *out;   /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
+  double *sums; /* [threads] so that nothing is left out as useless */
+} Bench;
+
+static void bench_clear(Bench *bench) {
+  MEMORY_FREE(bench->queries);
+  MEMORY_FREE(bench->base);
+  MEMORY_FREE(bench->out);
+  MEMORY_FREE(bench->sums);
+}
+
+static Status bench_take(Bench *bench) {
+  *bench = (Bench){0};
+  TRY(random_rows(&bench->queries, QUERIES, "queries"));
+  TRY(random_rows(&bench->base, BASE, "base"));
+  TRY(MEMORY_NEW(&bench->out, (int64_t)threads_count() * GEMM_ROWS * GEMM_COLUMNS, "products"));
+  return MEMORY_NEW(&bench->sums, threads_count(), "sums");
+}
+
+static Status multiply_unit(int64_t unit, int thread, void *context) {
+  const Bench *bench = context;
+  (void)unit;
+  dense_gemm(bench->queries, GEMM_ROWS, bench->base, GEMM_COLUMNS, WIDTH,
+             bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS);
+  return OK;
+}
+
+/* Rows in no order, as candidates are scored and gradients gathered. */
+static Status walk_unit(int64_t unit, int thread, void *context) {
+  const Bench *bench = context;
+  const uint64_t key = random_key(unit, "walk", "");
+  double sum = 0;
+  for (uint64_t i = 0; i < QUERIES; ++i) {
+    const float *row = bench->base + random_below(key, i, BASE) * WIDTH;
+    sum += (double)dense_dot(bench->queries, row, WIDTH);
+  }
+  bench->sums[thread] += sum;
+  return OK;
+}
+
+/* Operations, or bytes, a second and core: units are run until a second is over. */
+static Status rate_of(Team *team, ThreadsUnit run, double of_unit, void *bench, double *rate) {
+  const int64_t units = 4 * (int64_t)threads_count();
+  double done = 0, seconds = 0;
+  team_barrier(team);
+  const double began = clock_seconds();
+  while (seconds < LEAST_SECONDS) {
+    TRY(threads_run(units, run, bench));
+    done += (double)units * of_unit;
+    seconds = clock_seconds() - began;
+  }
+  *rate = done / seconds / (double)threads_count();
+  return OK;
+}
+
+/* Products in 8 bits, or in float32 where there are none: blocks of queries meet tiles of the base. */
+typedef struct Products {
+  const Bench *bench;
+  Lowp left, right;
+} Products;
+
+enum { BLOCK = 256, TILE = 512 };
+
+static Status product_unit(int64_t unit, int thread, void *context) {
+  const Products *p = context;
+  const int64_t query = unit * BLOCK % QUERIES;
+  float *out = p->bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS;
+  for (int64_t base = 0; base < BASE; base += TILE) {
+    if (p->left.rows == NULL) {
+      dense_gemm(p->bench->queries + query * WIDTH, BLOCK, p->bench->base + base * WIDTH, TILE,
+                 WIDTH, out);
+    } else {
+      TRY(lowp_gemm(&p->left, query, BLOCK, &p->right, base, TILE, (int32_t *)(void *)out));
+    }
+  }
+  return OK;
+}
+
+static Status open_products(Products *p, const Bench *bench) {
+  *p = (Products){.bench = bench};
+  if (lowp_grid() == 0) {
+    return OK;
+  }
+  TRY(lowp_create(&p->left, bench->queries, QUERIES, WIDTH, true));
+  return lowp_create(&p->right, bench->base, BASE, WIDTH, false);
+}
+
+static Status measure_products(Team *team, const Bench *bench, double *rate) {
+  Products products;
+  Status status = team_agree(team, open_products(&products, bench));
+  if (status == OK) {
+    status =
+        team_agree(team, rate_of(team, product_unit, 2.0 * BLOCK * BASE * WIDTH, &products, rate));
+  }
+  lowp_clear(&products.left);
+  lowp_clear(&products.right);
+  return status;
+}
+
+/* Of what no file system can make less. */
+static void fill_piece(void *piece) {
+  const uint64_t key = random_key(1, "rates", "disk");
+  uint64_t *words = piece;
+  for (uint64_t i = 0; i < PIECE / sizeof(*words); ++i) {
+    words[i] = random_bits(key, i);
+  }
+}
+
+/* The folder's disk: what was written is dropped from the page cache before it is read. */
+
+static Status write_pieces(int file, const void *piece, const char *path) {
+  for (int64_t i = 0; i < PIECES; ++i) {
+    if (write(file, piece, PIECE) != PIECE) {
+      return RAISE(ERR_SPACE, "%s: half a gigabyte could not be written to measure the disk", path);
+    }
+  }
+  return fsync(file) == 0 ? OK : RAISE(ERR_FILE, "%s cannot be written", path);
+}
+
+static Status read_pieces(int file, void *piece, const char *path) {
+  for (int64_t i = 0; i < PIECES; ++i) {
+    if (pread(file, piece, PIECE, i * PIECE) != PIECE) {
+      return RAISE(ERR_FILE, "%s cannot be read", path);
+    }
+  }
+  return OK;
+}
+
+static Status time_file(int file, void *piece, const char *path, PlanRates *rates) {
+  const double bytes = (double)PIECE * PIECES, began = clock_seconds();
+  TRY(write_pieces(file, piece, path));
+  rates->written = bytes / (clock_seconds() - began);
+  (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  const double again = clock_seconds();
+  TRY(read_pieces(file, piece, path));
+  rates->read = bytes / (clock_seconds() - again);
+  return OK;
+}
+
+static Status measure_disk(Stage *stage, PlanRates *rates) {
+  char *path = NULL;
+  void *piece = NULL;
+  TRY(stage_path(stage, &path, "rates.measured"));
+  Status status = text_make_parent(path);
+  status = status == OK ? memory_take(&piece, PIECE, 1, "a piece of a file") : status;
+  const int file = status == OK ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+  if (status == OK && file < 0) {
+    status = RAISE(ERR_FILE, "%s cannot be made", path);
+  }
+  if (file >= 0) {
+    fill_piece(piece);
+    status = time_file(file, piece, path, rates);
+    close(file);
+    unlink(path);
+  }
+  memory_release(piece);
+  MEMORY_FREE(path);
+  return status;
+}
+
+/* From each rank to the next, all at once; one rank alone takes from nobody, and leaves what was known before. */
+static void measure_ring(Team *team, const Bench *bench, PlanRates *rates) {
+  const int64_t bytes = (int64_t)GEMM_ROWS * GEMM_COLUMNS * (int64_t)sizeof(float);
+  double seconds = 0, done = 0;
+  if (team->size == 1) {
+    return;
+  }
+  team_barrier(team);
+  const double began = clock_seconds();
+  for (int i = 0; i < 16; ++i) {
+    exchange_ring(team, bench->base, bytes, bench->out, bytes);
+    done += (double)bytes;
+  }
+  seconds = clock_seconds() - began;
+  exchange_max(team, &seconds, 1);
+  rates->received = done / seconds;
+}
+
+static Status measure_with(Stage *stage, Bench *bench, PlanRates *rates) {
+  Team *team = &stage->team;
+  TRY_ALL(team, bench_take(bench));
+  TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
+                        &rates->dense));
+  TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));
+  TRY(measure_products(team, bench, &rates->screened));
+  measure_ring(team, bench, rates);
+  TRY_ALL(team, team->rank == 0 ? measure_disk(stage, rates) : OK);
+  return OK;
+}
+
+Status plan_measure(Stage *stage, PlanRates *rates) {
+  Bench bench = {0};
+  const Status status = measure_with(stage, &bench, rates);
+  bench_clear(&bench);
+  return status;
+}
