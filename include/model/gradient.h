@@ -18,7 +18,8 @@
  *  adds, with slope = factor * pull_b . w_dec_i,
  *    slope                 to b_enc_i
  *    slope * x'_b          to w_enc_i
- *    factor * a * pull_b   to w_dec_i */
+ *    factor * a * pull_b   to w_dec_i
+ *  A hit that does not fire (a = 0) is drawn up, never down: its slope counts where it is negative. */
 typedef struct GradientTerm {
   const Hits *hits;
   const float *pull; /* [groups, rows, width]: of latents below past[0], then below past[1], ... */

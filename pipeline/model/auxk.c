@@ -95,7 +95,7 @@ static int64_t look(const AuxkWork *work, int64_t row, const int32_t *products, 
   const LanesRow limit = {.scale = a->grid.left_step[row],
                           .size = a->grid.left_norm[row],
                           .error = 1.0F,
-                          .least = worst == 0 ? 0.0F : select_score(worst)};
+                          .least = worst == 0 ? -INFINITY : select_score(worst)};
   return lanes()->scan(products, &bounds, &limit, work->count, found);
 }
 
@@ -113,11 +113,9 @@ static Status offer_unit(int64_t unit, int thread, void *context) {
     const int64_t count = look(work, row, own, found);
     for (int64_t i = 0; i < count; i++) {
       const float score = score_of(work, row, found[i], own[found[i]]);
-      if (score > 0.0F) {
-        const int64_t latent = a->dead[work->first + found[i]];
-        select_offer(a->keys + row * a->capacity, &a->counts[row], a->capacity,
-                     select_key(score, work->sae->own.first + latent));
-      }
+      const int64_t latent = a->dead[work->first + found[i]];
+      select_offer(a->keys + row * a->capacity, &a->counts[row], a->capacity,
+                   select_key(score, work->sae->own.first + latent));
     }
   }
   return OK;
@@ -184,7 +182,7 @@ static void keep_hits(AuxkWork *work) {
   a->hits.row_start[a->hits.rows] = count;
 }
 
-/* The real scores; what is not positive takes no part. */
+/* The real scores, of either sign. */
 static Status score_unit(int64_t unit, int thread, void *context) {
   const AuxkWork *work = context;
   Auxk *a = work->auxk;
@@ -195,32 +193,15 @@ static Status score_unit(int64_t unit, int thread, void *context) {
     a->most[row] = 0.0;
     for (int64_t h = a->hits.row_start[row]; h < a->hits.row_start[row + 1]; h++) {
       SaeHit *hit = &a->hits.by_row[h];
+      hit->active = true;
       const float score = dense_dot(work->centred + row * sae->width,
                                     sae->w_enc + hit->latent * sae->width, sae->width) +
                           sae->b_enc[hit->latent];
-      hit->active = score > 0.0F;
-      hit->value = hit->active ? score : 0.0F;
+      hit->value = score > 0.0F ? score : 0.0F;
       a->most[row] = fmax(a->most[row], (double)hit->value);
     }
   }
   return OK;
-}
-
-static void drop_inactive(Hits *hits) {
-  int64_t count = 0;
-  int64_t first = 0;
-  for (int64_t row = 0; row < hits->rows; row++) {
-    const int64_t past = hits->row_start[row + 1];
-    hits->row_start[row] = count;
-    for (int64_t h = first; h < past; h++) {
-      if (hits->by_row[h].active) {
-        hits->by_row[count++] = hits->by_row[h];
-      }
-    }
-    first = past;
-  }
-  hits->row_start[hits->rows] = count;
-  hits_sort(hits);
 }
 
 static void predict_rows(void *context, int64_t first, int64_t count) {
@@ -279,6 +260,6 @@ Status auxk_pick(Auxk *auxk, Team *team, const Sae *sae, const AuxkBatch *batch)
   TRY(cut_agree(auxk->cut, team, auxk->keys, auxk->counts, auxk->capacity, work.rows));
   keep_hits(&work);
   TRY_ALL(team, threads_run(row_units(&work), score_unit, &work));
-  drop_inactive(&auxk->hits);
+  hits_sort(&auxk->hits);
   return predict(&work, team);
 }

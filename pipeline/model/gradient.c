@@ -70,7 +70,8 @@ static const float *pull_of(const Gradient *g, const GradientTerm *term, int64_t
   return term->pull + group * term->hits->rows * g->sae->width;
 }
 
-/* slope = factor * pull_b . w_dec_i for the latent's hits; returns their sum in order. */
+/* slope = factor * pull_b . w_dec_i for the latent's hits, 0 where it would draw down what does not fire; returns their
+ * sum in order. */
 static float fill_slopes(const Gradient *g, const GradientTerm *term, int64_t latent, float sum) {
   const int64_t width = g->sae->width;
   const float *row = g->sae->w_dec + latent * width;
@@ -85,7 +86,8 @@ static float fill_slopes(const Gradient *g, const GradientTerm *term, int64_t la
     }
     dense_dot4(row, pulls, width, dots);
     for (int64_t j = 0; j < 4 && h + j < past; j++) {
-      term->slopes[h + j] = dots[j] * term->factor;
+      const float slope = dots[j] * term->factor;
+      term->slopes[h + j] = hits[h + j].value == 0.0F && slope > 0.0F ? 0.0F : slope;
       sum += term->slopes[h + j];
     }
   }

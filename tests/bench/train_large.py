@@ -12,7 +12,7 @@ import types
 
 import numpy
 
-LATENTS, K, BATCH, THREADS, ROWS = 65536, 32, 2048, 2, 65536
+LATENTS, K, BATCH, RANKS, THREADS, ROWS = 65536, 32, 2048, 1, 2, 65536
 OUR_STEPS, THEIR_STEPS = 24, 3  # measured, behind one that is not
 PEERS = ("sae-lens", "sae-lens sparse", "dictionary-learning")
 
@@ -80,11 +80,11 @@ def run_cleave(build, folder, activations, rows):
         subprocess.run([f"{build}/bin/cleave-import", folder / "run.yaml"], capture_output=True, check=True)
     else:
         (folder / "activations.h5").symlink_to(pathlib.Path(activations).resolve())
-    done = subprocess.run(["mpirun", "-n", str(THREADS), f"{build}/bin/cleave-train", "--threads", "1", folder / "run.yaml"],
-                          capture_output=True, text=True, check=True).stderr
+    done = subprocess.run(["mpirun", "-n", str(RANKS), f"{build}/bin/cleave-train", "--threads", str(THREADS // RANKS),
+                           folder / "run.yaml"], capture_output=True, text=True, check=True).stderr
     steps, seconds = re.search(r"train large: (\d+) steps in ([\d.]+) s", done).groups()
     size, unit = re.search(r"at most ([\d.]+) (MB|GB) of memory", done).groups()
-    return float(seconds) / int(steps), THREADS * float(size) * {"MB": 1e6, "GB": 1e9}[unit]
+    return float(seconds) / int(steps), RANKS * float(size) * {"MB": 1e6, "GB": 1e9}[unit]
 
 
 def gemm_seconds(build, folder, rows, width):

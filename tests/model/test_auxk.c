@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "random.h"
 
-enum { WIDTH = 4200, LATENTS = 1000, ROWS = 4, PICKS = 512 };
+enum { WIDTH = 4200, LATENTS = 1000, ROWS = 4, PICKS = 512, BIAS = -30 };
 
 static Team g_team;
 
@@ -47,8 +47,8 @@ static void pick(int64_t row, bool picked[LATENTS]) {
     for (int64_t j = 0; j < WIDTH; j++) {
       dot += (int64_t)x[j] * w[j];
     }
-    const float score = (float)((double)dot * ((double)row_step * (double)step) + 150.0);
-    if (is_dead(i) && score > 0.0F) {
+    const float score = (float)((double)dot * ((double)row_step * (double)step) + BIAS);
+    if (is_dead(i)) {
       select_offer(keys, &count, PICKS, select_key(score, i));
     }
   }
@@ -77,7 +77,7 @@ static void open_setting(Setting *s) {
     s->sae->w_dec[i] = s->sae->w_enc[i] / 70.0F;
   }
   for (int64_t i = 0; i < shard_count(s->sae->own); i++) {
-    s->sae->b_enc[i] = 150.0F; /* most scores are positive: more than 512 want to be picked */
+    s->sae->b_enc[i] = BIAS; /* about 300 of 950 scores are positive: others are picked too */
     s->is_dead[i] = is_dead(s->sae->own.first + i);
   }
   for (int64_t i = 0; i < ROWS * WIDTH; i++) {
@@ -120,9 +120,7 @@ static bool is_right_row(const Setting *s, int64_t row) {
   int64_t h = hits->row_start[row];
   int64_t wanted = 0;
   for (int64_t i = 0; i < shard_count(s->sae->own); i++) {
-    const float score =
-        dense_dot(s->centred + row * WIDTH, s->sae->w_enc + i * WIDTH, WIDTH) + s->sae->b_enc[i];
-    wanted += picked[s->sae->own.first + i] && score > 0.0F;
+    wanted += picked[s->sae->own.first + i];
   }
   right = wanted == hits->row_start[row + 1] - h;
   for (; h < hits->row_start[row + 1]; h++) {
@@ -130,7 +128,7 @@ static bool is_right_row(const Setting *s, int64_t row) {
     const float score =
         dense_dot(s->centred + row * WIDTH, s->sae->w_enc + hit->latent * WIDTH, WIDTH) +
         s->sae->b_enc[hit->latent];
-    right = right && picked[s->sae->own.first + hit->latent] && hit->value == score;
+    right = right && picked[s->sae->own.first + hit->latent] && hit->value == fmaxf(score, 0.0F);
   }
   return right;
 }
@@ -139,9 +137,14 @@ static void check_picks(void) {
   Setting s;
   open_setting(&s);
   run(&s);
+  int64_t negative = 0;
   for (int64_t row = 0; row < ROWS; row++) {
     CU_ASSERT(is_right_row(&s, row));
   }
+  for (int64_t h = 0; h < s.auxk.hits.row_start[ROWS]; h++) {
+    negative += s.auxk.hits.by_row[h].value == 0.0F;
+  }
+  CU_ASSERT(negative > 0); /* on every rank */
   CU_ASSERT(s.auxk.loss > 0.0 && s.auxk.factor > 0.0F);
   close_setting(&s);
 }

@@ -34,8 +34,11 @@ typedef struct Fixed {
   double rows[BATCH][WIDTH];
   bool is_active[BATCH][LATENTS], is_pick[BATCH][LATENTS];
   double target[BATCH][WIDTH]; /* e, detached */
+  double rest[BATCH][LATENTS]; /* what the activations of picks count from */
   double ratio, share;         /* variance of x / variance of e */
 } Fixed;
+
+static int g_drawn; /* picks that do not fire, but are drawn up */
 
 static double score_of(const Model *m, const Fixed *f, int row, int latent) {
   double score = m->b_enc[latent];
@@ -45,14 +48,14 @@ static double score_of(const Model *m, const Fixed *f, int row, int latent) {
   return score;
 }
 
-/* out = sum of the chosen activations' decoder rows, of the latents below `past`. */
-static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LATENTS], int past,
-                   double out[WIDTH]) {
+/* out = sum of the chosen activations' decoder rows, of the latents below `past`; `rest`: what activations count from. */
+static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LATENTS],
+                   const double rest[LATENTS], int past, double out[WIDTH]) {
   memset(out, 0, WIDTH * sizeof(*out));
   for (int i = 0; i < past; i++) {
-    const double score = score_of(m, f, row, i);
-    for (int j = 0; j < WIDTH && chosen[i] && score > 0.0; j++) {
-      out[j] += score * m->w_dec[i][j];
+    const double value = score_of(m, f, row, i) - (rest == NULL ? 0.0 : rest[i]);
+    for (int j = 0; j < WIDTH && chosen[i]; j++) {
+      out[j] += value * m->w_dec[i][j];
     }
   }
 }
@@ -61,7 +64,7 @@ static double part_loss(const Model *m, const Fixed *f, int past) {
   double loss = 0.0;
   double out[WIDTH];
   for (int row = 0; row < BATCH; row++) {
-    decode(m, f, row, f->is_active[row], past, out);
+    decode(m, f, row, f->is_active[row], NULL, past, out);
     for (int j = 0; j < WIDTH; j++) {
       const double gap = f->rows[row][j] - out[j] - m->b_dec[j];
       loss += gap * gap / BATCH;
@@ -87,7 +90,7 @@ static double aux_loss(const Model *m, const Fixed *f) {
   double loss = 0.0;
   double out[WIDTH];
   for (int row = 0; row < BATCH; row++) {
-    decode(m, f, row, f->is_pick[row], LATENTS, out);
+    decode(m, f, row, f->is_pick[row], f->rest[row], LATENTS, out);
     for (int j = 0; j < WIDTH; j++) {
       const double gap = f->target[row][j] - out[j];
       loss += AUX_WEIGHT * f->share * gap * gap * f->ratio / BATCH;
@@ -137,7 +140,7 @@ static void choose(const Model *m, const Fixed *f, int row, int64_t k, bool for_
   for (int i = 0; i < LATENTS; i++) {
     const double score = for_aux ? grid_score(m, f, row, i) : score_of(m, f, row, i);
     chosen[i] = false;
-    if (score > 0.0 && (!for_aux || is_dead(i))) {
+    if (for_aux ? is_dead(i) : score > 0.0) {
       select_offer(keys, &count, k, select_key((float)score, i));
     }
   }
@@ -175,6 +178,28 @@ static double variance_of(double rows[BATCH][WIDTH]) {
   return variance;
 }
 
+/* A pick whose score is not positive adds nothing, but its score is drawn up where that lowers the loss: as if it
+ * counted from what it is. Where it would be drawn down it takes no part. */
+static void fix_negative_picks(const Model *m, Fixed *f, int row) {
+  bool is_positive[LATENTS];
+  double out[WIDTH];
+  for (int i = 0; i < LATENTS; i++) {
+    const double score = score_of(m, f, row, i);
+    is_positive[i] = f->is_pick[row][i] && score > 0.0;
+    f->rest[row][i] = is_positive[i] ? 0.0 : score;
+  }
+  decode(m, f, row, is_positive, NULL, LATENTS, out);
+  for (int i = 0; i < LATENTS; i++) {
+    double slope = 0.0;
+    for (int j = 0; j < WIDTH; j++) {
+      slope += (out[j] - f->target[row][j]) * m->w_dec[i][j];
+    }
+    const bool is_drawn = f->is_pick[row][i] && slope < 0.0;
+    g_drawn += is_drawn && !is_positive[i];
+    f->is_pick[row][i] = is_positive[i] || is_drawn;
+  }
+}
+
 static void fix(const Model *m, Fixed *f) {
   double out[WIDTH];
   int dead = 0;
@@ -184,10 +209,11 @@ static void fix(const Model *m, Fixed *f) {
       choose(m, f, row, K, false, f->is_active[row]);
     }
     choose(m, f, row, AUX, true, f->is_pick[row]);
-    decode(m, f, row, f->is_active[row], LATENTS, out);
+    decode(m, f, row, f->is_active[row], NULL, LATENTS, out);
     for (int j = 0; j < WIDTH; j++) {
       f->target[row][j] = f->rows[row][j] - out[j] - m->b_dec[j];
     }
+    fix_negative_picks(m, f, row);
   }
   f->ratio = variance_of(f->rows) / variance_of(f->target);
   for (int i = 0; i < LATENTS; i++) {
@@ -322,6 +348,7 @@ static void check_losses(const Train *train, const TrainReport *report) {
   CU_ASSERT(is_close(report->loss, main_loss(&g_model, &g_fixed)));
   CU_ASSERT(is_close(report->aux_loss, aux_loss(&g_model, &g_fixed)));
   CU_ASSERT(report->aux_loss > 0.01);
+  CU_ASSERT(g_drawn > 0);
   CU_ASSERT(is_close(report->penalty, penalty(&g_model, &g_fixed)));
   CU_ASSERT(!g_architecture->has_prefixes || fabs(report->penalty) > 0.01);
 }
