@@ -48,7 +48,8 @@ static double score_of(const Model *m, const Fixed *f, int row, int latent) {
   return score;
 }
 
-/* out = sum of the chosen activations' decoder rows, of the latents below `past`; `rest`: what activations count from. */
+/* out = sum of the chosen activations' decoder rows, of the latents below `past`; `rest`: what
+ * activations count from. */
 static void decode(const Model *m, const Fixed *f, int row, const bool chosen[LATENTS],
                    const double rest[LATENTS], int past, double out[WIDTH]) {
   memset(out, 0, WIDTH * sizeof(*out));
