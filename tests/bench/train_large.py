@@ -83,8 +83,8 @@ def run_cleave(build, folder, activations, rows):
     done = subprocess.run(["mpirun", "-n", str(RANKS), f"{build}/bin/cleave-train", "--threads", str(THREADS // RANKS),
                            folder / "run.yaml"], capture_output=True, text=True, check=True).stderr
     steps, seconds = re.search(r"train large: (\d+) steps in ([\d.]+) s", done).groups()
-    size, unit = re.search(r"at most ([\d.]+) (MB|GB) of memory", done).groups()
-    return float(seconds) / int(steps), RANKS * float(size) * {"MB": 1e6, "GB": 1e9}[unit]
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of a rank: what else ran is smaller
+    return float(seconds) / int(steps), RANKS * largest
 
 
 def gemm_seconds(build, folder, rows, width):

@@ -127,8 +127,8 @@ def main():
         shown.append(max(resident))
         print(f"{step:9,}" + "".join(f"{one:12.1f}" for one in resident))
     print(f"{'peak':>9}" + "".join(f"{one:12.1f}" for one in peaks))
-    print(f"train-memory ratio = {max(peaks) / plan:.3f} (plan {plan:.0f} MB; growth {shown[-1] - shown[1]:+.1f} MB from the "
-          "second tenth to the last)")
+    print(f"train-memory ratio = {max(peaks) / plan:.3f} (plan {plan:.0f} MB; growth {shown[-2] - shown[1]:+.1f} MB from the "
+          "second tenth to the ninth: at the last it gives back what it has)")
 
 
 if __name__ == "__main__":

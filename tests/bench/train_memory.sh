@@ -5,7 +5,7 @@
 #        default: 4,096 latents, batches of 128 rows, as many passes as make 10,000 steps; 2 ranks of 1 thread
 #        --resume: told to save and stop halfway, run again, encoded: what it explains, how much is dead
 # A million latents: tests/bench/train_memory.sh run/quickstart/activations.h5 1048576 1024 1 --resume    (60 GB of disk)
-# The last line is `train-memory ratio = X (plan Y MB; growth Z MB from the second tenth to the last)`: X is the largest
+# The last line is `train-memory ratio = X (plan Y MB; growth Z MB from the second tenth to the ninth)`: X is the largest
 # rank's peak over the plan's figure for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
