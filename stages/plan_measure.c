@@ -172,7 +172,7 @@ static Status time_file(int file, void *piece, const char *path, PlanRates *rate
 static Status time_turns(int file, void *piece, const char *path, PlanRates *rates) {
   for (int turn = 0; turn < TURNS; ++turn) {
     if (lseek(file, 0, SEEK_SET) != 0 || ftruncate(file, 0) != 0) {
-      return RAISE(ERR_FILE, "%s cannot be read", path);
+      return RAISE(ERR_FILE, "%s cannot be emptied", path);
     }
     TRY(time_file(file, piece, path, rates));
   }

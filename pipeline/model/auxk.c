@@ -174,15 +174,17 @@ static void keep_hits(AuxkWork *work) {
     for (int64_t i = 0; i < a->counts[row]; i++) {
       const SelectKey key = a->keys[row * a->capacity + i];
       if (key >= a->cut->lines[row].best) {
-        a->hits.by_row[count++] = (SaeHit){
-            .row = (int32_t)row, .latent = (int32_t)(select_id(key) - work->sae->own.first)};
+        a->hits.by_row[count++] =
+            (SaeHit){.row = (int32_t)row,
+                     .latent = (int32_t)(select_id(key) - work->sae->own.first),
+                     .active = true};
       }
     }
   }
   a->hits.row_start[a->hits.rows] = count;
 }
 
-/* The real scores, of either sign. */
+/* What the picks add, by their real scores; one that is not positive stays as a hit that does not fire. */
 static Status score_unit(int64_t unit, int thread, void *context) {
   const AuxkWork *work = context;
   Auxk *a = work->auxk;
@@ -193,7 +195,6 @@ static Status score_unit(int64_t unit, int thread, void *context) {
     a->most[row] = 0.0;
     for (int64_t h = a->hits.row_start[row]; h < a->hits.row_start[row + 1]; h++) {
       SaeHit *hit = &a->hits.by_row[h];
-      hit->active = true;
       const float score = dense_dot(work->centred + row * sae->width,
                                     sae->w_enc + hit->latent * sae->width, sae->width) +
                           sae->b_enc[hit->latent];

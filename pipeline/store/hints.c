@@ -30,9 +30,12 @@ void hints_fetch(Archive *archive, const Slab *slab, int64_t first, int64_t rows
 }
 
 void hints_settle(Archive *archive, const Slab *slab, int64_t first, int64_t rows) {
+  if (rows * slab->row_bytes < SETTLE_LEAST) {
+    return;
+  }
+  const int descriptor = descriptor_of(archive);
   const off_t place = place_of(slab, first);
-  if (rows * slab->row_bytes >= SETTLE_LEAST && descriptor_of(archive) > 0 && place >= 0) {
-    (void)sync_file_range(archive->descriptor, place, rows * slab->row_bytes,
-                          SYNC_FILE_RANGE_WRITE);
+  if (descriptor > 0 && place >= 0) {
+    (void)sync_file_range(descriptor, place, rows * slab->row_bytes, SYNC_FILE_RANGE_WRITE);
   }
 }

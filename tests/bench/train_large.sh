@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Speed and memory of training a large dictionary: 65,536 latents, k = 32, batches of 2,048 rows, against SAELens (dense and
-# sparse) and dictionary-learning, one after the other, 2 threads each (cleave: 1 rank, which is what takes least memory). Rows: 65,536 Gaussian
-# ones of width 640, and, where ACTIVATIONS.h5 is given, real ones. No latent counts as dead in so short a run, for anybody.
+# sparse) and dictionary-learning, one after the other, 2 threads each (cleave: 1 rank, which takes least memory).
+# Rows: 65,536 Gaussian ones of width 640, and, where ACTIVATIONS.h5 is given, real ones. No latent counts as dead in so short
+# a run, for anybody.
 # usage: tests/bench/train_large.sh [ACTIVATIONS.h5]
 # The last line of each kind of rows is `train-large ratio = X (PEER VERSION; own GEMM limit Y); memory Z`: X is rows per
 # second over the fastest peer's, Y the time that the BLAS alone needs for a step's scores in
