@@ -109,7 +109,7 @@ static Status product_unit(int64_t unit, int thread, void *context) {
 
 static Status open_products(Products *p, const Bench *bench) {
   *p = (Products){.bench = bench};
-  if (lowp_grid() == 0) {
+  if (!lowp_is_open()) {
     return OK;
   }
   TRY(lowp_create(&p->left, bench->queries, QUERIES, WIDTH, true));

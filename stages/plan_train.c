@@ -26,7 +26,7 @@ static double later_bytes(const Plan *plan, const Train *t) {
     return 0;
   }
   const int64_t scratch = 3 * threads * 64 * spec->width * (int64_t)sizeof(float);
-  const int64_t bytes = lowp_grid() > 0 ? own * (stride + 20) + rows * (stride + 16) + scratch : 0;
+  const int64_t bytes = lowp_is_open() ? own * (stride + 20) + rows * (stride + 16) + scratch : 0;
   return (double)(bytes + rows * spec->k * hit) + tiles;
 }
 

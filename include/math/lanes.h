@@ -27,11 +27,12 @@ typedef struct LanesBytes {
 /** Columns of a score tile, each array [columns] or NULL, and one of its rows. A screened score is
  *    mid = row scale * column scale * score      (score int32; float32 and no scales: score alone)
  *  and the exact one is at most
- *    upper = mid + (row size * column size + row error * column error). */
+ *    upper = mid + (row size * column size + row error * column error),
+ *  or mid + row size where columns have no size. */
 typedef struct LanesColumns {
-  const float *scale; /* NULL: the scores are float32 */
-  const float *size;
-  const float *error; /* NULL where scale is */
+  const float *scale; /* NULL: the scores are float32, and size is there */
+  const float *size;  /* NULL: 1 */
+  const float *error; /* NULL: 0, as where scale or size is NULL */
   const float *bias;  /* added to both, or NULL */
   const float *back;  /* what upper must reach for the column's sake; then bias must be NULL */
 } LanesColumns;
@@ -61,15 +62,20 @@ typedef struct Lanes {
                const float *gradient, int64_t count);
   /** Largest |a[i]|; 0 of none. */
   float (*largest)(const float *a, int64_t width);
+  /** Likewise, of all |a[i]| and all |a[2 i] + a[2 i + 1]|. */
+  float (*largest_pair)(const float *a, int64_t width);
   /** q = row * inverse rounded to an integer, out = q + offset as bytes; |q| < 2^15. */
   void (*to_bytes)(const float *row, int64_t width, float scale, float inverse, int offset,
                    uint8_t *out, LanesBytes *sizes);
   /** a, b = a + b, a - b. */
   void (*butterfly)(float *a, float *b, int64_t count);
   /** best[l] = the larger of best[l] and every mid of n % 64 == l, n < count - count % 64. A column
-   *  whose size, and scale if any, is nan takes no part, here and in scan. */
+   *  whose scale, or size if there is none, is nan takes no part, here and in scan. */
   void (*maxima)(const void *score, const LanesColumns *columns, const LanesRow *row, int64_t count,
                  float best[64]);
+  /** best[n] = the larger of best[n] and mid of column n. */
+  void (*keep_larger)(const void *score, const LanesColumns *columns, const LanesRow *row,
+                      int64_t count, float *best);
   /** Columns of [0, count) whose upper reaches row->least or back[n], ascending, into hits.
    *  Returns their number. */
   int64_t (*scan)(const void *score, const LanesColumns *columns, const LanesRow *row,

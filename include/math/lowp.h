@@ -6,22 +6,28 @@
 
 #include "status.h"
 
-enum { LOWP_WIDEST = 65536 }; /* columns whose products still fit 32 bits */
+enum {
+  LOWP_WIDEST = 65536, /* columns whose products still fit 32 bits */
+  LOWP_GRID = 127,     /* largest |q| */
+  LOWP_EVEN_GRID = 64  /* a grid up to here gives the same bytes on every CPU */
+};
 
 /** Rows in 8 bits for screening: q_i = round(x_i / scale) with one scale a row, and the exact size
  *  of what was lost. With x^ = scale q, in exact arithmetic
  *    |x . w - x^ . w^| <= |x| error_w + error_x |w^|,
  *  error = |x - x^| rounded up (Cauchy-Schwarz). Nothing here is approximate: the bound is part of
  *  the result. Products are formed by oneDNN (u8 x s8 -> s32, exact integers) where it is right on
- *  this CPU; lowp_open() finds out. A row whose largest |x_i| is 0, below 2^-60 or above 2^50 has
- *  q = 0 and error = |x|; one that holds a NaN or an infinity has an error that is not finite.
+ *  this CPU; lowp_open() finds out. Without VNNI it adds neighbouring products in 16 bits: right rows
+ *  get a scale then that keeps the sums of neighbours small enough for that. A row whose largest
+ *  |x_i| is 0, below 2^-60 or above 2^50 has q = 0 and error = |x|; one that holds a NaN or an
+ *  infinity has an error that is not finite.
  *  ranks   all local */
 typedef struct Lowp {
   int64_t count;  /* may be lowered, and raised again, between fills */
   int64_t width;  /* <= LOWP_WIDEST */
   int64_t stride; /* bytes a row, >= width; those past width are of no account */
   bool is_left;   /* rows hold q + an offset of lowp.c's own, unsigned; right rows hold q */
-  int grid;       /* largest |q|; may be lowered, a fill for the other side sets lowp_grid() */
+  int grid;       /* largest |q|; may be lowered, a fill for the other side sets LOWP_GRID */
   uint8_t *rows;  /* [count, stride] */
   float *scale;   /* [count] */
   float *error;   /* [count] |x - x^|, rounded up */
@@ -34,8 +40,8 @@ typedef struct Lowp {
  *  benchmarks). Without lowp_open(), or after a no, no Lowp may be made.
  *  why     out     a sentence for the log: what is used, or why float32 is */
 bool lowp_open(const char **why);
-/** Largest |q| here: 127 with VNNI, else 90; 0 if it is off. */
-int lowp_grid(void);
+/** Did lowp_open() say yes? */
+bool lowp_is_open(void);
 
 /** Quantise rows, by all threads. `is_left`: they will be the left operand of lowp_gemm (queries).
  *  rows NULL: memory alone, to be filled later.

@@ -157,7 +157,7 @@ static Status meet(Team *team, const NeighboursJob *job, Shard own) {
   ASSERT(child->width == job->parent->width);
   ASSERT(job->parents->count == shard_count(child->own));
   search.has_lowp =
-      lowp_grid() > 0 && child->width <= LOWP_WIDEST && job->parents->count >= LOWP_CHILDREN;
+      lowp_is_open() && child->width <= LOWP_WIDEST && job->parents->count >= LOWP_CHILDREN;
   const PackedRows from = children_of(job, search.has_lowp);
   Status status = team_agree(team, packed_make(&search.children, &from));
   if (status == OK) {

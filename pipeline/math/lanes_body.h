@@ -46,6 +46,15 @@ static float dot(const float *a, const float *b, int64_t width) {
   return finish(sums, a, b, whole, width);
 }
 
+/* What the first pass leaves to the others of 64 lanes, a cache line at a time. */
+static inline void fetch_rest(const float *const rows[4], int64_t at) {
+  for (int lane = GROUP * LANE_COUNT; lane < LANES; lane += 16) {
+    for (int r = 0; r < 4; r++) {
+      __builtin_prefetch(rows[r] + at + lane);
+    }
+  }
+}
+
 /* GROUP vectors of four rows stay in registers for a pass over the whole 64-lane chunks. */
 static inline void dot4_group(const float *a, const float *const rows[4], int64_t whole, int first,
                               Vector sums[4][PARTS]) {
@@ -56,6 +65,9 @@ static inline void dot4_group(const float *a, const float *const rows[4], int64_
     }
   }
   for (int64_t i = first * LANE_COUNT; i < whole; i += LANES) {
+    if (first == 0) {
+      fetch_rest(rows, i);
+    }
 #pragma GCC unroll 8
     for (int g = 0; g < GROUP; g++) {
       const int64_t at = i + g * LANE_COUNT;
@@ -204,21 +216,45 @@ static void adam(const LanesAdam *step, float *restrict weight, float *restrict 
   }
 }
 
+static inline float larger_size(float a, float most) {
+  const float size = fabsf(a);
+  return size > most ? size : most; /* most, of a NaN */
+}
+
 static float largest(const float *a, int64_t width) {
   float lane[LANES] = {0};
   const int64_t whole = width - width % LANES;
   for (int64_t i = 0; i < whole; i += LANES) {
     for (int64_t l = 0; l < LANES; l++) {
-      const float size = fabsf(a[i + l]);
-      lane[l] = size > lane[l] ? size : lane[l];
+      lane[l] = larger_size(a[i + l], lane[l]);
     }
   }
   float most = 0.0F;
   for (int64_t i = whole; i < width; i++) {
-    most = fabsf(a[i]) > most ? fabsf(a[i]) : most;
+    most = larger_size(a[i], most);
   }
   for (int64_t l = 0; l < LANES; l++) {
-    most = lane[l] > most ? lane[l] : most;
+    most = larger_size(lane[l], most);
+  }
+  return most;
+}
+
+static float largest_pair(const float *a, int64_t width) {
+  float lane[LANES / 2] = {0};
+  const int64_t whole = width - width % LANES;
+  for (int64_t i = 0; i < whole; i += LANES) {
+    for (int64_t l = 0; l < LANES / 2; l++) {
+      const float x = a[i + 2 * l], y = a[i + 2 * l + 1];
+      lane[l] = larger_size(x, larger_size(y, larger_size(x + y, lane[l])));
+    }
+  }
+  float most = 0.0F;
+  for (int64_t i = whole; i < width; i++) {
+    most = larger_size(a[i] + (i % 2 == 0 && i + 1 < width ? a[i + 1] : 0.0F),
+                       larger_size(a[i], most));
+  }
+  for (int64_t l = 0; l < LANES / 2; l++) {
+    most = larger_size(lane[l], most);
   }
   return most;
 }
@@ -301,6 +337,14 @@ static inline Vector mid_of(const void *score, const LanesColumns *c, const Lane
   return c->bias == NULL ? mid : vector_add(mid, vector_load(c->bias + n));
 }
 
+static inline float mid_of_one(const void *score, const LanesColumns *c, const LanesRow *row,
+                               int64_t n) {
+  const float mid = c->scale == NULL
+                        ? fmaf(c->size[n], 0.0F, ((const float *)score)[n])
+                        : row->scale * ((float)((const int32_t *)score)[n] * c->scale[n]);
+  return c->bias == NULL ? mid : mid + c->bias[n];
+}
+
 static void maxima(const void *score, const LanesColumns *columns, const LanesRow *row,
                    int64_t count, float *best) {
   const LanesColumns c = *columns;
@@ -319,15 +363,34 @@ static void maxima(const void *score, const LanesColumns *columns, const LanesRo
   }
 }
 
+static void keep_larger(const void *score, const LanesColumns *columns, const LanesRow *row,
+                        int64_t count, float *best) {
+  const LanesColumns c = *columns;
+  const LanesRow r = *row;
+  int64_t n = 0;
+  for (; n + LANE_COUNT <= count; n += LANE_COUNT) {
+    vector_store(best + n, vector_max(mid_of(score, &c, &r, n), vector_load(best + n)));
+  }
+  for (; n < count; n++) {
+    const float mid = mid_of_one(score, &c, &r, n);
+    best[n] = mid > best[n] ? mid : best[n];
+  }
+}
+
 /* The columns from n on whose upper reaches a limit, a bit each. */
 static inline unsigned reaching(const void *score, const LanesColumns *c, const LanesRow *row,
                                 int64_t n) {
-  Vector upper = vector_mul(vector_set(row->size), vector_load(c->size + n));
+  Vector upper = vector_set(row->size);
+  if (c->size != NULL) {
+    upper = vector_mul(upper, vector_load(c->size + n));
+  }
+  if (c->error != NULL) {
+    upper = vector_fma(vector_set(row->error), vector_load(c->error + n), upper);
+  }
   if (c->scale == NULL) {
     upper = vector_add(upper, vector_load((const float *)score + n));
   } else {
     const Vector whole = vector_from_ints((const int32_t *)score + n);
-    upper = vector_fma(vector_set(row->error), vector_load(c->error + n), upper);
     upper = vector_fma(vector_set(row->scale), vector_mul(whole, vector_load(c->scale + n)), upper);
   }
   if (c->bias != NULL) {
@@ -340,11 +403,11 @@ static inline unsigned reaching(const void *score, const LanesColumns *c, const 
 
 static inline bool is_reaching(const void *score, const LanesColumns *c, const LanesRow *row,
                                int64_t n) {
-  float upper = row->size * c->size[n];
+  float upper = c->size == NULL ? row->size : row->size * c->size[n];
+  upper = c->error == NULL ? upper : fmaf(row->error, c->error[n], upper);
   if (c->scale == NULL) {
     upper += ((const float *)score)[n];
   } else {
-    upper = fmaf(row->error, c->error[n], upper);
     upper = fmaf(row->scale, (float)((const int32_t *)score)[n] * c->scale[n], upper);
   }
   upper += c->bias == NULL ? 0.0F : c->bias[n];
@@ -374,14 +437,15 @@ static inline int64_t scan_as(const void *score, const LanesColumns *c, const La
   return found;
 }
 
-/* The kinds of tiles that there are, each compiled for itself. */
+/* The kinds of tiles that are met most, each compiled for itself. */
 static int64_t scan(const void *score, const LanesColumns *columns, const LanesRow *row,
                     int64_t count, int32_t *hits) {
   LanesColumns c = *columns;
   const LanesRow r = *row;
-  if (c.scale == NULL) {
+  if (c.scale == NULL || c.size != NULL) {
     return scan_as(score, &c, &r, count, hits);
   }
+  c.size = c.error = NULL;
   if (c.bias == NULL && c.back == NULL) {
     c.bias = c.back = NULL;
     return scan_as(score, &c, &r, count, hits);
@@ -407,7 +471,9 @@ const Lanes LANES_SET = {.name = LANES_NAME,
                          .to_bf16_at_random = to_bf16_at_random,
                          .adam = adam,
                          .largest = largest,
+                         .largest_pair = largest_pair,
                          .to_bytes = to_bytes,
                          .butterfly = butterfly,
                          .maxima = maxima,
+                         .keep_larger = keep_larger,
                          .scan = scan};

@@ -12,18 +12,18 @@
 
 enum { ROWS_A_UNIT = 256, ALIGN = 64 };
 
-/* Without VNNI two neighbouring products are added in 16 bits: 2 (2 grid + 1) grid < 2^15. */
-enum { WIDE_GRID = 127, NARROW_GRID = 90 };
+/* Left rows are moved into [1, 255]. Without VNNI the products of columns 2 i and 2 i + 1 are added
+ * in 16 bits, which holds them if the right row's two integers sum to at most 128 in size: 255 * 128
+ * < 2^15. Half a step of rounding each leaves 127 for the values themselves. */
+enum { OFFSET = LOWP_GRID + 1 };
+_Static_assert((2 * LOWP_GRID + 1) * 2 * LOWP_EVEN_GRID <= INT16_MAX, "a pair fits 16 bits");
 
-static int g_grid; /* 0: no products in 8 bits */
+/* None, with neighbours of right rows bound, or with any. */
+typedef enum Products { CLOSED, PAIRED, FREE } Products;
+static Products g_products;
 
-int lowp_grid(void) {
-  return g_grid;
-}
-
-/* Left rows are moved into [1, 2 grid + 1]. */
-static int left_offset(void) {
-  return g_grid + 1;
+bool lowp_is_open(void) {
+  return g_products != CLOSED;
 }
 
 /* oneDNN's threads are OpenMP's; ours call it from several threads, each to compute alone. (The
@@ -65,17 +65,19 @@ static float rounded_up(double value) {
 }
 
 static void fill_row(Lowp *lowp, const float *row, int64_t i) {
-  const float largest = lanes()->largest(row, lowp->width);
-  const bool is_kept = largest >= 0x1p-60F && largest <= 0x1p50F;
   const int grid = lowp->grid;
+  const bool is_paired = g_products == PAIRED && !lowp->is_left && grid > LOWP_EVEN_GRID;
+  const float largest =
+      is_paired ? lanes()->largest_pair(row, lowp->width) : lanes()->largest(row, lowp->width);
+  const bool is_kept = largest >= 0x1p-60F && largest <= 0x1p50F;
   const float scale = is_kept ? largest / (float)grid : 0.0F;
   LanesBytes sizes;
   lanes()->to_bytes(row, lowp->width, scale, is_kept ? (float)grid / largest : 0.0F,
-                    lowp->is_left ? left_offset() : 0, lowp->rows + i * lowp->stride, &sizes);
+                    lowp->is_left ? OFFSET : 0, lowp->rows + i * lowp->stride, &sizes);
   lowp->scale[i] = scale;
   lowp->error[i] = rounded_up(sqrt(sizes.lost));
   lowp->norm[i] = rounded_up((double)scale * sqrt((double)sizes.squares));
-  lowp->shift[i] = lowp->is_left ? 0 : -left_offset() * sizes.sum;
+  lowp->shift[i] = lowp->is_left ? 0 : -OFFSET * sizes.sum;
 }
 
 typedef struct Fill {
@@ -94,12 +96,12 @@ static Status fill_unit(int64_t unit, int thread, void *context) {
 }
 
 void lowp_fill(Lowp *lowp, const float *rows, bool is_left) {
-  ASSERT(g_grid > 0);
+  ASSERT(lowp_is_open());
   Fill fill = {.lowp = lowp, .rows = rows};
   const int64_t units = (lowp->count + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
   if (lowp->is_left != is_left) {
     lowp->is_left = is_left;
-    lowp->grid = g_grid;
+    lowp->grid = LOWP_GRID;
   }
   if (threads_run(units, fill_unit, &fill) != OK) { /* no threads to be had: alone */
     for (int64_t unit = 0; unit < units; unit++) {
@@ -128,12 +130,12 @@ static Status make_rows(Lowp *lowp) {
 }
 
 Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width, bool is_left) {
-  ASSERT(g_grid > 0 && width <= LOWP_WIDEST);
+  ASSERT(lowp_is_open() && width <= LOWP_WIDEST);
   *out = (Lowp){.count = count,
                 .width = width,
                 .stride = (width + ALIGN - 1) / ALIGN * ALIGN,
                 .is_left = is_left,
-                .grid = g_grid};
+                .grid = LOWP_GRID};
   TRY(make_rows(out));
   if (rows != NULL) {
     lowp_fill(out, rows, is_left);
@@ -150,22 +152,33 @@ void lowp_clear(Lowp *lowp) {
   *lowp = (Lowp){0};
 }
 
-/* A trial row holds both ends of the grid in patterns that make neighbouring products as large as
- * they can be, of one sign or of both. */
-static float trial(int64_t row, int64_t column, int grid) {
+/* Trial rows hold both ends of the grid in patterns that make sums of neighbouring products as large
+ * as they can be, of one sign or of both. */
+static float left_trial(int64_t row, int64_t column) {
   const uint64_t bits = random_bits(17, (uint64_t)(row * LOWP_WIDEST + column));
   const bool is_negative =
       row % 4 == 1 || (row % 4 == 2 && column % 2 == 1) || (row % 4 == 3 && bits % 2 == 1);
-  return (float)(is_negative ? -grid : grid);
+  return is_negative ? -LOWP_GRID : LOWP_GRID;
 }
 
-static void trial_rows(float *rows, int64_t count, int64_t width, int grid) {
+/* If neighbours are bound: as large as that allows, in shares that would be too large for any other
+ * two of four columns. */
+static float right_trial(int64_t row, int64_t column) {
+  static const float shares[][4] = {
+      {127, 0, 127, 0}, {0, 127, 127, 0}, {127, 0, 0, 127}, {63, 64, 64, 63}, {127, -127, 127, 0}};
+  enum { SHARES = sizeof(shares) / sizeof(shares[0]) };
+  const float value = shares[row / 2 % SHARES][column % 4];
+  return g_products == FREE ? left_trial(row, column) : (row % 2 == 0 ? value : -value);
+}
+
+static void trial_rows(float *rows, int64_t count, int64_t width,
+                       float (*value)(int64_t row, int64_t column)) {
   for (int64_t i = 0; i < count * width; i++) {
-    rows[i] = trial(i / width, i % width, grid);
+    rows[i] = value(i / width, i % width);
   }
 }
 
-/* The same product by a plain loop. */
+/* The same product by a plain loop; the rows are integers that 8 bits hold as they are. */
 static bool is_product(const int32_t *out, const float *left, int64_t m, const float *right,
                        int64_t n, int64_t width) {
   for (int64_t i = 0; i < m * n; i++) {
@@ -191,8 +204,8 @@ static Status make_trial(Trial *t) {
   TRY(MEMORY_NEW(&t->left_rows, t->m * t->width, "rows of a trial"));
   TRY(MEMORY_NEW(&t->right_rows, t->n * t->width, "rows of a trial"));
   TRY(MEMORY_NEW(&t->out, t->m * t->n, "products of a trial"));
-  trial_rows(t->left_rows, t->m, t->width, g_grid);
-  trial_rows(t->right_rows, t->n, t->width, g_grid);
+  trial_rows(t->left_rows, t->m, t->width, left_trial);
+  trial_rows(t->right_rows, t->n, t->width, right_trial);
   TRY(lowp_create(&t->left, t->left_rows, t->m, t->width, true));
   TRY(lowp_create(&t->right, t->right_rows, t->n, t->width, false));
   return lowp_gemm(&t->left, 0, t->m, &t->right, 0, t->n, t->out);
@@ -210,23 +223,24 @@ static bool is_right_at(int64_t m, int64_t n, int64_t width) {
   return is_right;
 }
 
-static bool is_right_with(int grid) {
-  g_grid = grid;
-  return is_right_at(37, 53, 70) && is_right_at(1, 5, 3) && is_right_at(128, 256, 192);
+static bool is_right(void) {
+  return is_right_at(37, 53, 70) && is_right_at(1, 11, 3) && is_right_at(6, 1, 68) &&
+         is_right_at(128, 256, 192);
 }
 
 bool lowp_open(const char **why) {
   const char *wish = getenv("CLEAVE_LOWP");
-  g_grid = 0;
   if (wish != NULL && strcmp(wish, "off") == 0) {
+    g_products = CLOSED;
     *why = "float32, since CLEAVE_LOWP=off";
-  } else if (is_right_with(WIDE_GRID)) {
-    *why = "8-bit integers, then exact scores of what may count";
-  } else if (is_right_with(NARROW_GRID)) {
-    *why = "integers of 181 steps, then exact scores of what may count";
-  } else {
-    g_grid = 0;
-    *why = "float32, since this CPU's 8-bit products are not exact";
+    return false;
   }
-  return g_grid > 0;
+  for (g_products = FREE; g_products != CLOSED && !is_right(); g_products--) {
+  }
+  static const char *const said[] = {
+      [FREE] = "8-bit integers, then exact scores of what may count",
+      [PAIRED] = "8-bit integers summed in 16 bits, then exact scores of what may count",
+      [CLOSED] = "float32, since this CPU's 8-bit products are not exact"};
+  *why = said[g_products];
+  return lowp_is_open();
 }

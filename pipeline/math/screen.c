@@ -29,38 +29,28 @@ static int64_t own_column(const ScreenJob *job, const Tile *tile, int64_t query)
   return low < tile->count && screen_id(&job->base, tile->base + low) == id ? low : -1;
 }
 
-static float mid_of(const LanesColumns *columns, const LanesRow *row, const void *scores,
-                    int64_t n) {
-  const float mid = columns->scale == NULL
-                        ? ((const float *)scores)[n]
-                        : row->scale * ((float)((const int32_t *)scores)[n] * columns->scale[n]);
-  return columns->bias == NULL ? mid : mid + columns->bias[n];
-}
-
-static float margin_of(const LanesColumns *columns, const LanesRow *row, int64_t n) {
-  const float margin = row->size * columns->size[n];
-  return columns->error == NULL ? margin : margin + row->error * columns->error[n];
-}
-
 /* Columns that reached one of the two limits become picks or candidates. All are written, and
  * counted if they are one: which they are cannot be foreseen, and a branch on it costs more. */
 static void take_hits(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query,
-                      const LanesColumns *columns, const int32_t *hits, int64_t count) {
+                      const int32_t *hits, int64_t count) {
   const int32_t at = (int32_t)(query - tile->unit_first);
   const LanesRow row = s->rows[at];
   const void *scores = screen_scores(tile, query);
   const int64_t own = own_column(screen->job, tile, query);
+  const float *bias = screen->columns.bias;
+  const bool has_back = screen->locks != NULL;
   Pool *pool = &s->pools[at];
   Candidate *list = s->lists + at * screen->room->list + pool->count;
   Pick *picks = s->picks.items + s->picks.count;
   int64_t listed = 0, picked = 0;
   for (int64_t i = 0; i < count; i++) {
     const int32_t n = hits[i];
-    const float mid = mid_of(columns, &row, scores, n);
-    const float upper = mid + margin_of(columns, &row, n);
+    const float plain = screen_mid(screen, &row, scores, tile->base, n);
+    const float mid = bias == NULL ? plain : plain + bias[tile->base + n];
+    const float upper = mid + screen_margin(screen, &row, tile->base + n);
     const bool is_candidate = (upper >= row.least) & (mid < pool->first) & (n != own);
     const bool for_query = is_candidate & (mid >= pool->bar);
-    const bool for_base = columns->back != NULL && (upper >= columns->back[n]) & (n != own);
+    const bool for_base = has_back && (upper >= s->back[n]) & (mid < s->back_first[n]) & (n != own);
     list[listed] = (Candidate){upper, (int32_t)tile->base + n};
     listed += is_candidate & !for_query;
     picks[picked] =
@@ -75,31 +65,44 @@ static void scan_row(const Screen *screen, const Tile *tile, ScreenScratch *s, i
   const int64_t at = query - tile->unit_first;
   LanesColumns columns = screen_columns_of(screen, tile->base);
   columns.back = screen->locks == NULL ? NULL : s->back;
+  const LanesRow row = screen_scan_row(screen, &s->rows[at], tile->base);
   const int64_t found =
-      lanes()->scan(screen_scores(tile, query), &columns, &s->rows[at], tile->count, s->hits);
+      lanes()->scan(screen_scores(tile, query), &columns, &row, tile->count, s->hits);
   for (int64_t i = 0; i < found;) {
     const int64_t room = screen_pool_room(screen, s, query, at);
     const int64_t count = found - i < room ? found - i : room;
-    take_hits(screen, tile, s, query, &columns, s->hits + i, count);
+    take_hits(screen, tile, s, query, s->hits + i, count);
     i += count;
   }
 }
 
-/* The pairs of a query's first tiles that reach pools.first: those alone, since an upper bound
- * without size and error is the screened score. */
-static void scan_first(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query) {
+/* The pairs that reach the limits of a first look: those alone, since an upper bound without an error
+ * is the screened score. */
+static void pick_first(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query,
+                       float least, const float *back) {
   const int32_t at = (int32_t)(query - tile->unit_first);
-  const LanesRow row = {.scale = s->rows[at].scale, .least = s->pools[at].first};
-  const LanesColumns columns = screen_columns_of(screen, tile->base);
+  const LanesRow row = {.scale = s->rows[at].scale, .least = least};
+  const int64_t own = own_column(screen->job, tile, query);
+  LanesColumns columns = screen_columns_of(screen, tile->base);
+  columns.back = back;
   const int64_t found =
       lanes()->scan(screen_scores(tile, query), &columns, &row, tile->count, s->hits);
-  const int64_t own = own_column(screen->job, tile, query);
   for (int64_t i = 0; i < found; i++) {
-    if (s->hits[i] != own) {
-      s->picks.items[s->picks.count++] =
-          (Pick){.query = at, .base = (uint16_t)s->hits[i], .for_query = true};
-    }
+    const int32_t n = s->hits[i];
+    s->picks.items[s->picks.count] = (Pick){
+        .query = at, .base = (uint16_t)n, .for_query = back == NULL, .for_base = back != NULL};
+    s->picks.count += n != own;
   }
+}
+
+static void scan_first(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query) {
+  const int64_t at = query - tile->unit_first;
+  pick_first(screen, tile, s, query, s->pools[at].first, NULL);
+}
+
+static void scan_back_first(const Screen *screen, const Tile *tile, ScreenScratch *s,
+                            int64_t query) {
+  pick_first(screen, tile, s, query, INFINITY, s->back_first);
 }
 
 /* Score the picks. What base rows ask for has changed then. */
@@ -109,7 +112,7 @@ static void settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   screen_pool_offer(screen, tile, s);
   if (screen->locks != NULL) {
     screen_back_offer(screen, tile, s);
-    screen_back_look(screen, tile, s);
+    (void)screen_back_look(screen, tile, s);
   }
   s->picks.count = 0;
   s->cost.score += clock_seconds() - begun;
@@ -156,7 +159,7 @@ static Status meet_first(const Screen *screen, Tile *tiles, int64_t count, int64
   }
   for (int64_t t = 0; t < count; t++) {
     if (screen->locks != NULL) {
-      screen_back_look(screen, &tiles[t], s);
+      (void)screen_back_look(screen, &tiles[t], s);
     }
     scan_block(screen, &tiles[t], s, scan_row);
     settle(screen, &tiles[t], s);
@@ -164,9 +167,33 @@ static Status meet_first(const Screen *screen, Tile *tiles, int64_t count, int64
   return OK;
 }
 
+/* Base rows that meet their first unit meet all its blocks together, and their best are scored
+ * first, like a query's in its first tiles. */
+static Status meet_new(const Screen *screen, Tile *tile, ScreenScratch *s) {
+  Tile parts[WIDE];
+  int64_t count = 0;
+  for (int64_t first = tile->unit_first; first < tile->past; first += screen->block, count++) {
+    parts[count] = *tile;
+    TRY(screen_multiply(screen, &parts[count], first, count, s));
+  }
+  screen_back_first(screen, parts, count, s);
+  for (int64_t p = 0; p < count; p++) {
+    scan_block(screen, &parts[p], s, scan_back_first);
+  }
+  settle(screen, tile, s);
+  for (int64_t p = 0; p < count; p++) {
+    scan_block(screen, &parts[p], s, scan_row);
+  }
+  settle(screen, tile, s);
+  for (int64_t n = 0; n < TILE; n++) {
+    s->back_first[n] = INFINITY;
+  }
+  return OK;
+}
+
 static Status meet_tile(const Screen *screen, Tile *tile, ScreenScratch *s) {
-  if (screen->locks != NULL) {
-    screen_back_look(screen, tile, s);
+  if (screen->locks != NULL && screen_back_look(screen, tile, s) && !screen->columns.has_infinite) {
+    return meet_new(screen, tile, s);
   }
   const int64_t past = tile->past;
   for (int64_t first = tile->unit_first; first < past; first += screen->block) {
@@ -186,6 +213,9 @@ static Status screen_unit(int64_t unit, int thread, void *context) {
     tiles[t] = screen_tile(screen, unit, t);
   }
   const int64_t past = tiles[0].past;
+  for (int64_t n = 0; n < TILE; n++) {
+    s->back_first[n] = INFINITY;
+  }
   for (int64_t q = tiles[0].first; q < past; q++) {
     screen_pool_open(screen, s, q, q - tiles[0].first);
   }

@@ -76,15 +76,22 @@ static Status settle(const Above *above, const Tile *tile, int thread) {
 }
 
 static void scan_row(const Above *above, const Tile *tile, ScreenScratch *s, int64_t query) {
+  const Screen *screen = &above->screen;
   const int64_t at = query - tile->unit_first;
-  LanesColumns columns = screen_columns_of(&above->screen, tile->base);
+  const void *scores = screen_scores(tile, query);
+  const float *least = above->least + tile->base;
+  LanesColumns columns = screen_columns_of(screen, tile->base);
   columns.bias = NULL; /* it is in the limits */
-  columns.back = above->least + tile->base;
+  columns.back = least;
   s->rows[at].least = INFINITY;
-  const int64_t found =
-      lanes()->scan(screen_scores(tile, query), &columns, &s->rows[at], tile->count, s->hits);
+  const LanesRow row = screen_scan_row(screen, &s->rows[at], tile->base);
+  const int64_t found = lanes()->scan(scores, &columns, &row, tile->count, s->hits);
   for (int64_t i = 0; i < found; i++) {
-    s->picks.items[s->picks.count++] = (Pick){.query = (int32_t)at, .base = (uint16_t)s->hits[i]};
+    const int32_t n = s->hits[i];
+    const float upper = screen_mid(screen, &s->rows[at], scores, tile->base, n) +
+                        screen_margin(screen, &s->rows[at], tile->base + n);
+    s->picks.items[s->picks.count] = (Pick){.query = (int32_t)at, .base = (uint16_t)n};
+    s->picks.count += upper >= least[n];
   }
 }
 

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "memory.h"
@@ -38,11 +39,48 @@ void screen_back_clear(Screen *screen) {
   MEMORY_FREE(screen->back_least);
 }
 
-void screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s) {
+bool screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s) {
+  const ScreenJob *job = screen->job;
   pthread_mutex_t *lock = &screen->locks[tile->base / TILE];
+  bool has_bars = true;
   pthread_mutex_lock(lock);
   memcpy(s->back, screen->back_least + tile->base, (size_t)tile->count * sizeof(*s->back));
+  for (int64_t n = 0; n < tile->count; n++) {
+    has_bars = has_bars && job->back_counts[tile->base + n] == job->k;
+  }
   pthread_mutex_unlock(lock);
+  return !has_bars;
+}
+
+/* Queries take turns in the groups. */
+static void group_maxima(const Screen *screen, const Tile *parts, int64_t count, ScreenScratch *s) {
+  const ScreenSide *query = &screen->job->query;
+  const LanesColumns columns = screen_columns_of(screen, parts->base);
+  for (int64_t i = 0; i < BACK_GROUPS * TILE; i++) {
+    s->groups[i] = -INFINITY;
+  }
+  for (int64_t p = 0; p < count; p++) {
+    for (int64_t q = parts[p].first; q < parts[p].past; q++) {
+      if (query->is_left_out == NULL || !query->is_left_out[q]) {
+        lanes()->keep_larger(screen_scores(&parts[p], q), &columns, &s->rows[q - parts->unit_first],
+                             parts->count, s->groups + q % BACK_GROUPS * TILE);
+      }
+    }
+  }
+}
+
+/* As screen_pool_look does it for queries. */
+void screen_back_first(const Screen *screen, const Tile *parts, int64_t count, ScreenScratch *s) {
+  const ScreenJob *job = screen->job;
+  group_maxima(screen, parts, count, s);
+  for (int64_t n = 0; n < parts->count; n++) {
+    for (int64_t g = 0; g < BACK_GROUPS; g++) {
+      s->keys[g] = select_key(s->groups[g * TILE + n], 0);
+    }
+    const SelectKey kth = select_nth(s->keys, BACK_GROUPS, job->k + job->skip_equal_ids);
+    const bool is_new = kth != 0 && select_score(kth) >= s->back[n];
+    s->back_first[n] = is_new ? select_score(kth) : INFINITY;
+  }
 }
 
 void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScratch *s) {

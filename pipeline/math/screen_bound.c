@@ -38,6 +38,11 @@ static float round_down(double value) {
   return (double)near > value ? nextafterf(near, -INFINITY) : near;
 }
 
+/* b, if a is a NaN. */
+static float larger(float a, float b) {
+  return a > b ? a : b;
+}
+
 void screen_norms(const float *rows, int64_t count, int64_t width, double *out) {
   for (int64_t i = 0; i < count; i++) {
     out[i] = sqrt(dense_square(rows + i * width, width)) * (1.0 + 0x1p-40);
@@ -71,9 +76,20 @@ LanesRow screen_row_of(const Screen *screen, int64_t query) {
 LanesColumns screen_columns_of(const Screen *screen, int64_t base) {
   const Columns *c = &screen->columns;
   return (LanesColumns){.scale = c->scale == NULL ? NULL : c->scale + base,
-                        .size = c->size + base,
-                        .error = c->error == NULL ? NULL : c->error + base,
+                        .size = c->scale == NULL ? c->size + base : NULL,
                         .bias = c->bias == NULL ? NULL : c->bias + base};
+}
+
+LanesRow screen_scan_row(const Screen *screen, const LanesRow *row, int64_t base) {
+  const Columns *c = &screen->columns;
+  LanesRow flat = *row;
+  if (c->scale != NULL) {
+    const float most =
+        row->size * c->most_size[base / TILE] + row->error * c->most_error[base / TILE];
+    flat.size = isnan(most) ? INFINITY : most; /* 0 * infinity: others have a bound */
+    flat.error = 0.0F;
+  }
+  return flat;
 }
 
 double screen_bias(const ScreenSide *base, int64_t index) {
@@ -86,14 +102,17 @@ static void set_column(Screen *screen, int64_t i) {
   const ScreenSide *side = &screen->job->base;
   Columns *c = &screen->columns;
   const bool is_out = side->is_left_out != NULL && side->is_left_out[i];
-  if (side->lowp != NULL) {
-    const int64_t at = side->first_lowp + i;
-    c->scale[i] = is_out ? NAN : side->lowp->scale[at];
-    c->error[i] = side->lowp->error[at];
-  }
   const float size =
       side->lowp != NULL ? side->lowp->norm[side->first_lowp + i] : round_up(side->norm[i]);
   c->size[i] = is_out ? NAN : size;
+  if (side->lowp != NULL) {
+    const float error = side->lowp->error[side->first_lowp + i];
+    c->scale[i] = is_out ? NAN : side->lowp->scale[side->first_lowp + i];
+    c->error[i] = error;
+    c->most_size[i / TILE] = is_out ? c->most_size[i / TILE] : larger(size, c->most_size[i / TILE]);
+    c->most_error[i / TILE] =
+        is_out ? c->most_error[i / TILE] : larger(error, c->most_error[i / TILE]);
+  }
   c->has_infinite = c->has_infinite || !(size <= FLT_MAX);
   if (c->bias != NULL) {
     const double own = side->bias == NULL ? 0.0 : (double)side->bias[i];
@@ -109,6 +128,8 @@ Status screen_columns_create(Screen *screen) {
   if (base->lowp != NULL) {
     TRY(MEMORY_NEW(&c->scale, base->count, "bounds of rows"));
     TRY(MEMORY_NEW(&c->error, base->count, "bounds of rows"));
+    TRY(MEMORY_NEW(&c->most_size, screen->tiles, "bounds of tiles"));
+    TRY(MEMORY_NEW(&c->most_error, screen->tiles, "bounds of tiles"));
   }
   if (base->bias != NULL || (base->lowp != NULL && base->lowp_bias != NULL)) {
     TRY(MEMORY_NEW(&c->bias, base->count, "bounds of rows"));
@@ -124,4 +145,6 @@ void screen_columns_clear(Columns *columns) {
   MEMORY_FREE(columns->scale);
   MEMORY_FREE(columns->error);
   MEMORY_FREE(columns->bias);
+  MEMORY_FREE(columns->most_size);
+  MEMORY_FREE(columns->most_error);
 }

@@ -15,7 +15,7 @@
  *   screen_back.c   the base rows' own best
  *   screen_room.c   scratch memory
  *   screen.c, screen_above.c   the two searches */
-enum { TILE = 512, UNIT = 2048, LEAST_UNIT = 32, WIDE = 8, PICKS = 1 << 14 };
+enum { TILE = 512, UNIT = 2048, LEAST_UNIT = 32, WIDE = 8, PICKS = 1 << 14, BACK_GROUPS = 128 };
 
 /* A pair to be scored exactly. */
 typedef struct Pick {
@@ -49,21 +49,24 @@ typedef struct Pool {
 
 /* What one thread needs. */
 typedef struct ScreenScratch {
-  void *score;      /* [WIDE, block, TILE] int32 or float32 */
-  int32_t *hits;    /* [TILE] */
-  LanesRow *rows;   /* [unit] */
-  Pool *pools;      /* [unit] */
-  Candidate *lists; /* [unit, list] */
-  float *best;      /* [WIDE * TILE] maxima of groups of columns */
-  SelectKey *keys;  /* [WIDE * TILE] the same as keys */
-  float *back;      /* [TILE] what a score must reach for the base row's sake */
+  void *score;       /* [WIDE, block, TILE] int32 or float32 */
+  int32_t *hits;     /* [TILE] */
+  LanesRow *rows;    /* [unit] */
+  Pool *pools;       /* [unit] */
+  Candidate *lists;  /* [unit, list] */
+  float *best;       /* [WIDE * TILE] maxima of groups of columns */
+  SelectKey *keys;   /* [WIDE * TILE] the same as keys */
+  float *back;       /* [TILE] what a score must reach for the base row's sake */
+  float *back_first; /* [TILE] screened scores from here on were scored at once */
+  float *groups;     /* [BACK_GROUPS, TILE] maxima of groups of queries */
   Picks picks;
   ScreenCost cost;
 } ScreenScratch;
 
-/* What bounds base rows; nan where a row takes no part. */
+/* What bounds base rows; scale, or size if there is none, is nan where a row takes no part. */
 typedef struct Columns {
   float *scale, *size, *error, *bias; /* [base count], or NULL */
+  float *most_size, *most_error;      /* [tiles] of scores in 8 bits */
   bool has_infinite;                  /* a bound that overflows */
 } Columns;
 
@@ -89,8 +92,11 @@ typedef struct Tile {
 /* screen_bound.c */
 Status screen_columns_create(Screen *screen) MUST_USE;
 void screen_columns_clear(Columns *columns);
-LanesColumns screen_columns_of(const Screen *screen, int64_t base);
 LanesRow screen_row_of(const Screen *screen, int64_t query); /* least: the caller's */
+/* What a scan of a tile is told. Of scores in 8 bits the largest error in the tile stands for that of
+ * each column, which is faster; what is found is then held to its own. */
+LanesColumns screen_columns_of(const Screen *screen, int64_t base);
+LanesRow screen_scan_row(const Screen *screen, const LanesRow *row, int64_t base);
 /* What screened scores need for bias. */
 double screen_bias(const ScreenSide *base, int64_t index);
 /* What the upper bound of a pair with this exact score reaches. */
@@ -122,10 +128,28 @@ void screen_pool_finish(const Screen *screen, int64_t unit, ScreenScratch *s);
 /* screen_back.c */
 Status screen_back_create(Screen *screen) MUST_USE;
 void screen_back_clear(Screen *screen);
-/* What scores of this tile must reach, as far as it is known now. */
-void screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s);
+/* What scores of this tile must reach, as far as it is known now. Is there a base row that has no
+ * bar yet? */
+bool screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s);
+/* Base rows without a bar: find what screened score the k best of a unit's queries reach. parts
+ * [count]: the tile with all blocks of the unit. */
+void screen_back_first(const Screen *screen, const Tile *parts, int64_t count, ScreenScratch *s);
 /* Offer what was picked for base rows. */
 void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScratch *s);
+
+/* The screened score, without bias, of base row base + n, and how far below the exact one it may be. */
+static inline float screen_mid(const Screen *screen, const LanesRow *row, const void *scores,
+                               int64_t base, int64_t n) {
+  const float *scale = screen->columns.scale;
+  return scale == NULL ? ((const float *)scores)[n]
+                       : row->scale * ((float)((const int32_t *)scores)[n] * scale[base + n]);
+}
+
+static inline float screen_margin(const Screen *screen, const LanesRow *row, int64_t index) {
+  const Columns *c = &screen->columns;
+  const float margin = row->size * c->size[index];
+  return c->error == NULL ? margin : margin + row->error * c->error[index];
+}
 
 /* The global id of a row. */
 static inline int64_t screen_id(const ScreenSide *side, int64_t row) {

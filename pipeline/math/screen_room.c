@@ -13,6 +13,8 @@ static Status make_scratch(ScreenScratch *s, int64_t unit, int64_t block, int64_
   TRY(MEMORY_NEW(&s->best, WIDE * TILE, "scores of a row"));
   TRY(MEMORY_NEW(&s->keys, WIDE * TILE, "scores of a row"));
   TRY(MEMORY_NEW(&s->back, TILE, "limits of a tile"));
+  TRY(MEMORY_NEW(&s->back_first, TILE, "limits of a tile"));
+  TRY(MEMORY_NEW(&s->groups, BACK_GROUPS * TILE, "scores of a tile"));
   TRY(MEMORY_NEW(&s->picks.items, PICKS, "pairs to be scored"));
   return MEMORY_NEW(&s->picks.order, PICKS, "pairs to be scored");
 }
@@ -26,6 +28,8 @@ static void free_scratch(ScreenScratch *s) {
   MEMORY_FREE(s->best);
   MEMORY_FREE(s->keys);
   MEMORY_FREE(s->back);
+  MEMORY_FREE(s->back_first);
+  MEMORY_FREE(s->groups);
   MEMORY_FREE(s->picks.items);
   MEMORY_FREE(s->picks.order);
 }

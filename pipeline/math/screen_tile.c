@@ -10,6 +10,7 @@
 /* Blocks are as large as leaves a tile's scores in the cache (8 bits), or as lets the BLAS pack
  * seldom (float32). */
 enum { BLOCK_BYTES = 256, BLOCK_FLOATS = 512 };
+_Static_assert(UNIT <= WIDE * BLOCK_BYTES, "all blocks of a unit may be kept");
 
 static int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;

@@ -10,6 +10,7 @@
 
 /* Products of COLUMNS integers of at most GRID_MOST sum to less than 2^24: float32 is exact. */
 enum { COLUMNS = 4096, ROWS_A_UNIT = 64 };
+_Static_assert((int)GRID_MOST <= (int)LOWP_EVEN_GRID, "the same picks on every CPU");
 
 static Status make_floats(Grid *grid) {
   TRY(MEMORY_NEW(&grid->left_rows, grid->rows_most * grid->width, "rows on a grid"));
@@ -33,7 +34,7 @@ static Status make_bytes(Grid *grid) {
 
 Status grid_create(Grid *grid, int64_t width, int64_t rows_most, int64_t latents_most) {
   *grid = (Grid){.width = width, .rows_most = rows_most, .latents_most = latents_most};
-  grid->is_lowp = lowp_grid() >= GRID_MOST && width <= LOWP_WIDEST;
+  grid->is_lowp = lowp_is_open() && width <= LOWP_WIDEST;
   const Status status = grid->is_lowp ? make_bytes(grid) : make_floats(grid);
   if (status != OK) {
     grid_clear(grid);

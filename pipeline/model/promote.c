@@ -29,7 +29,7 @@ static Status take(Promote *promote) {
   TRY(MEMORY_NEW(&promote->row_norm, PANEL, "norms of directions"));
   TRY(MEMORY_NEW(&promote->is_left_out, PANEL, "directions without a row"));
   screen_norms(promote->head.rows, promote->vocabulary, width, promote->norm);
-  promote->in_bytes = lowp_grid() > 0;
+  promote->in_bytes = lowp_is_open();
   if (promote->in_bytes) {
     TRY(lowp_create(&promote->lowp, promote->head.rows, promote->vocabulary, width, false));
     TRY(lowp_create(&promote->row_lowp, NULL, PANEL, width, true));

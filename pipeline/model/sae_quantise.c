@@ -8,7 +8,7 @@
 enum { ROWS_A_UNIT = 64 };
 
 static bool can_quantise(const Sae *sae) {
-  return lowp_grid() > 0 && sae->width <= LOWP_WIDEST;
+  return lowp_is_open() && sae->width <= LOWP_WIDEST;
 }
 
 static Status make_bytes(Sae *sae) {

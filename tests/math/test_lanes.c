@@ -45,9 +45,9 @@ typedef struct Outcome {
   float dot, four[4], added[MOST], wide[MOST], weight[MOST], first[MOST], second[MOST];
   float best[2][64];
   double square, moment_sums[MOST], moment_squares[MOST];
-  int64_t sums[MOST], found[4];
-  int32_t hits[4][MOST];
-  float largest, sums_of_halves[MOST];
+  int64_t sums[MOST], found[7];
+  int32_t hits[7][MOST];
+  float largest, largest_pair, sums_of_halves[MOST], tops[2][MOST];
   uint8_t bytes[3][MOST];
   LanesBytes sizes[3];
   uint16_t half[MOST];
@@ -60,26 +60,32 @@ static void compute_scans(const Data *data, int64_t width, Outcome *out) {
   const LanesRow real = {.scale = 1.0F, .size = 0.3F, .least = 0.7F};
   const LanesColumns bytes = {.scale = data->scale, .size = data->size, .error = data->d};
   const LanesColumns floats = {.size = data->size};
-  LanesColumns columns[4] = {bytes, bytes, floats, floats};
-  columns[0].bias = data->c;
-  columns[1].back = data->e;
-  columns[2].bias = data->c;
-  columns[3].back = data->e;
-  for (int i = 0; i < 4; i++) {
-    const void *scores = i < 2 ? (const void *)data->whole : (const void *)data->a;
-    out->found[i] = set->scan(scores, &columns[i], i < 2 ? &whole : &real, width, out->hits[i]);
+  const LanesColumns flat = {.scale = data->scale};
+  LanesColumns columns[7] = {bytes, bytes, floats, floats, flat, flat, flat};
+  columns[0].bias = columns[2].bias = columns[4].bias = data->c;
+  columns[1].back = columns[3].back = columns[5].back = data->e;
+  for (int i = 0; i < 7; i++) {
+    const bool is_whole = columns[i].scale != NULL;
+    const void *scores = is_whole ? (const void *)data->whole : (const void *)data->a;
+    out->found[i] = set->scan(scores, &columns[i], is_whole ? &whole : &real, width, out->hits[i]);
   }
   for (int l = 0; l < 64; l++) {
     out->best[0][l] = out->best[1][l] = l % 9 == 0 ? 1.0F : -INFINITY;
   }
   set->maxima(data->whole, &columns[0], &whole, width, out->best[0]);
   set->maxima(data->a, &columns[3], &real, width, out->best[1]);
+  for (int64_t n = 0; n < width; n++) {
+    out->tops[0][n] = out->tops[1][n] = n % 7 == 0 ? 1.0F : -INFINITY;
+  }
+  set->keep_larger(data->whole, &columns[1], &whole, width, out->tops[0]);
+  set->keep_larger(data->a, &columns[3], &real, width, out->tops[1]);
 }
 
 /* Rows in bytes: with and without an offset. */
 static void compute_bytes(const Data *data, int64_t width, Outcome *out) {
   const Lanes *set = lanes();
   out->largest = set->largest(data->a, width);
+  out->largest_pair = set->largest_pair(data->a, width);
   const float scale = out->largest > 0.0F ? out->largest / 127.0F : 0.0F;
   const float inverse = out->largest > 0.0F ? 127.0F / out->largest : 0.0F;
   set->to_bytes(data->a, width, scale, inverse, 128, out->bytes[0], &out->sizes[0]);
@@ -169,6 +175,20 @@ static void test_dot_is_64_lanes_summed_by_halves(void) {
   CU_ASSERT_EQUAL(dense_dot(data.a, data.b, MOST), lane[0]);
 }
 
+static void test_largest_of_rows_and_pairs(void) {
+  static Data data;
+  fill(&data);
+  for (size_t w = 0; w < sizeof(WIDTHS) / sizeof(WIDTHS[0]); w++) {
+    float most = 0.0F, pair = 0.0F;
+    for (int64_t i = 0; i < WIDTHS[w]; i++) {
+      most = fmaxf(most, fabsf(data.a[i]));
+      pair = i % 2 == 1 ? fmaxf(pair, fabsf(data.a[i - 1] + data.a[i])) : pair;
+    }
+    CU_ASSERT_EQUAL(lanes()->largest(data.a, WIDTHS[w]), most);
+    CU_ASSERT_EQUAL(lanes()->largest_pair(data.a, WIDTHS[w]), fmaxf(most, pair));
+  }
+}
+
 static void test_unknown_set_is_refused(void) {
   CU_ASSERT_FALSE(lanes_use("avx1024"));
   CU_ASSERT_PTR_NOT_NULL(lanes());
@@ -193,6 +213,7 @@ static const CheckFact FACTS[] = {
     {"rounding at random keeps the mean", test_rounding_at_random_keeps_the_mean},
     {"all kernel sets give the plain set's bits", test_sets_agree},
     {"a dot product is 64 lanes summed by halves", test_dot_is_64_lanes_summed_by_halves},
+    {"the largest of a row, and of its pairs", test_largest_of_rows_and_pairs},
     {"an unknown kernel set is refused", test_unknown_set_is_refused},
     {"Adam sets moments below 1e-30 to 0", test_adam_clears_tiny_moments},
 };

@@ -280,7 +280,7 @@ static void check_mode(const Case *c, Mode mode) {
 }
 
 static void check_case(const Case *c) {
-  for (Mode mode = FLOATS; mode < (lowp_grid() > 0 ? MODES : IN_BYTES); mode++) {
+  for (Mode mode = FLOATS; mode < (lowp_is_open() ? MODES : IN_BYTES); mode++) {
     if (!(mode == SHIFTED && c->has_back)) {
       check_mode(c, mode);
     }
@@ -298,6 +298,10 @@ static void test_more_than_the_first_tiles(void) {
   check_case(&(Case){GAUSS, 300, 6000, 20, 8, .has_back = true, .floor = -INFINITY});
   check_case(&(Case){GAUSS, 40, 5000, 70, 70, .has_bias = true, .floor = 0.0F});
   check_case(&(Case){GAUSS, 2100, 130, 9, 3, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){EQUAL, 300, 4700, 24, 20, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){LOPSIDED, 10, 4700, 24, 16, .has_back = true, .floor = -INFINITY});
+  check_case(&(Case){GRID, 700, 4700, 8, 8, .has_back = true, .skips_equal = true,
+                     .leaves_out = true, .floor = -3.0F});
 }
 
 /* What 8 bits do badly, or so well that only roundings are between them and the scores. */
@@ -423,7 +427,7 @@ static void check_above_in(const Case *c, Mode mode, ScreenHits *hits) {
 }
 
 static void check_above(const Case *c, ScreenHits *hits) {
-  for (Mode mode = FLOATS; mode < (lowp_grid() > 0 ? MODES : IN_BYTES); mode++) {
+  for (Mode mode = FLOATS; mode < (lowp_is_open() ? MODES : IN_BYTES); mode++) {
     check_above_in(c, mode, hits);
   }
 }
