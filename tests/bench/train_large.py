@@ -80,11 +80,15 @@ def run_cleave(build, folder, activations, rows):
         subprocess.run([f"{build}/bin/cleave-import", folder / "run.yaml"], capture_output=True, check=True)
     else:
         (folder / "activations.h5").symlink_to(pathlib.Path(activations).resolve())
-    done = subprocess.run(["mpirun", "-n", str(RANKS), f"{build}/bin/cleave-train", "--threads", str(THREADS // RANKS),
-                           folder / "run.yaml"], capture_output=True, text=True, check=True).stderr
-    steps, seconds = re.search(r"train large: (\d+) steps in ([\d.]+) s", done).groups()
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of a rank: what else ran is smaller
-    return float(seconds) / int(steps), RANKS * largest
+    with open(folder / "train.log", "w") as log:
+        process = subprocess.Popen(["mpirun", "-n", str(RANKS), f"{build}/bin/cleave-train", "--threads",
+                                    str(THREADS // RANKS), folder / "run.yaml"], stderr=log)
+    _, ended, usage = os.wait4(process.pid, 0)  # of mpirun and its ranks alone: the peers are children too
+    said = (folder / "train.log").read_text()
+    if ended != 0:
+        sys.exit(said)
+    steps, seconds = re.search(r"train large: (\d+) steps in ([\d.]+) s", said).groups()
+    return float(seconds) / int(steps), RANKS * usage.ru_maxrss * 1024
 
 
 def gemm_seconds(build, folder, rows, width):
