@@ -12,9 +12,10 @@ static const double FEATURE = 135; /* bytes of a feature, of families_read.c and
 static const double CHILD = 170;   /* bytes of a child of a pair: a verdict with 42 statuses */
 static const double EDGE = 48;     /* bytes of an edge, in memory and on disk */
 static const double EDGES = 0.35;  /* of a child: what linked pairs of real dictionaries have */
-/* Bytes of families.h5: of a child of a pair, of a feature of a level; of features.csv a feature's line; of
- * families.csv and families.jsonl a root's. */
-static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, FEATURE_LINE = 70, ROOT_LINES = 700;
+/* Bytes of families.h5: of a child of a pair, of a feature of a dictionary; of features.csv a line without a parent
+ * and one with; of families.csv and families.jsonl a root's. */
+static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, SMALLEST_LINE = 48, CHILD_LINE = 112,
+                    ROOT_LINES = 600;
 /* A report: pages of a feature, and what it holds at a time. */
 static const double FEATURE_PAGE = 7500, REPORT_MEMORY = 45e6;
 /* Writing a feature's pages, and comparing a firing with one code of the parents, in bytes that could be walked through
@@ -37,6 +38,17 @@ static double smallest_of(const Settings *settings) {
     least = fmin(least, (double)settings->dictionaries[i].latents);
   }
   return least;
+}
+
+/* features.csv has levels alone. */
+static double lines_of(const Settings *settings) {
+  double bytes = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const double latents = (double)settings->dictionaries[i].latents;
+    const double line = latents > smallest_of(settings) ? CHILD_LINE : SMALLEST_LINE;
+    bytes += settings_is_level(settings, i) ? latents * line : 0;
+  }
+  return bytes;
 }
 
 /* Children meet their candidates in the parent's codes, chunk by chunk. */
@@ -98,8 +110,8 @@ Status plan_families(const Plan *plan, PlanCost *cost) {
     add_pair(plan, &pairs[i], &kept, cost);
   }
   cost->memory += kept;
-  cost->disk +=
-      features_of(settings) * (FEATURE_COLUMNS + FEATURE_LINE) + smallest_of(settings) * ROOT_LINES;
+  cost->disk += features_of(settings) * FEATURE_COLUMNS + lines_of(settings) +
+                smallest_of(settings) * ROOT_LINES;
   MEMORY_FREE(pairs);
   return OK;
 }
