@@ -118,10 +118,6 @@ static void settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   s->cost.score += clock_seconds() - begun;
 }
 
-static bool takes_part(const ScreenJob *job, int64_t query) {
-  return job->query.is_left_out == NULL || !job->query.is_left_out[query];
-}
-
 typedef void ScanRow(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t query);
 
 static void scan_block(const Screen *screen, const Tile *tile, ScreenScratch *s, ScanRow *scan) {
@@ -134,7 +130,7 @@ static void scan_block(const Screen *screen, const Tile *tile, ScreenScratch *s,
     /* where a later query's list goes on: a long way to fetch it from */
     const int64_t next = q + 4 < tile->past ? q + 4 - tile->unit_first : 0;
     __builtin_prefetch(s->lists + next * screen->room->list + s->pools[next].count, 1);
-    if (takes_part(screen->job, q)) {
+    if (screen_takes_part(&screen->job->query, q)) {
       scan(screen, tile, s, q);
     }
   }

@@ -104,7 +104,7 @@ static Status scan_block(const Above *above, const Tile *tile, int thread) {
     if (s->picks.count + TILE > PICKS) {
       TRY(settle(above, tile, thread));
     }
-    if (query->is_left_out == NULL || !query->is_left_out[q]) {
+    if (screen_takes_part(query, q)) {
       scan_row(above, tile, s, q);
     }
   }

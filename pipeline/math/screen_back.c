@@ -61,7 +61,7 @@ static void group_maxima(const Screen *screen, const Tile *parts, int64_t count,
   }
   for (int64_t p = 0; p < count; p++) {
     for (int64_t q = parts[p].first; q < parts[p].past; q++) {
-      if (query->is_left_out == NULL || !query->is_left_out[q]) {
+      if (screen_takes_part(query, q)) {
         lanes()->keep_larger(screen_scores(&parts[p], q), &columns, &s->rows[q - parts->unit_first],
                              parts->count, s->groups + q % BACK_GROUPS * TILE);
       }

@@ -101,7 +101,7 @@ double screen_bias(const ScreenSide *base, int64_t index) {
 static void set_column(Screen *screen, int64_t i) {
   const ScreenSide *side = &screen->job->base;
   Columns *c = &screen->columns;
-  const bool is_out = side->is_left_out != NULL && side->is_left_out[i];
+  const bool is_out = !screen_takes_part(side, i);
   const float size =
       side->lowp != NULL ? side->lowp->norm[side->first_lowp + i] : round_up(side->norm[i]);
   c->size[i] = is_out ? NAN : size;

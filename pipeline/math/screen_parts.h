@@ -151,6 +151,10 @@ static inline float screen_margin(const Screen *screen, const LanesRow *row, int
   return c->error == NULL ? margin : margin + row->error * c->error[index];
 }
 
+static inline bool screen_takes_part(const ScreenSide *side, int64_t row) {
+  return side->is_left_out == NULL || !side->is_left_out[row];
+}
+
 /* The global id of a row. */
 static inline int64_t screen_id(const ScreenSide *side, int64_t row) {
   return side->ids != NULL ? (int64_t)side->ids[row] : side->first_id + row;
