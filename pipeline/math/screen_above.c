@@ -7,7 +7,7 @@
 #include "threads.h"
 
 /* All pairs above a threshold: what can exceed its base row's threshold is scored exactly with the
- * tile. A unit's finds come in the order of base rows; a counting sort by query ends it. */
+ * tile. A unit's finds come in the order of tiles; a counting sort by query ends it. */
 
 typedef struct Find {
   int32_t query; /* in the unit */
@@ -52,7 +52,7 @@ static Status make_place(Finds *finds, int64_t more) {
   return OK;
 }
 
-/* Score the picks in order of base rows and keep those that are above. */
+/* Score the picks and keep those that are above. */
 static Status settle(const Above *above, const Tile *tile, int thread) {
   const Screen *screen = &above->screen;
   const float *bias = screen->job->base.bias;
@@ -62,7 +62,7 @@ static Status settle(const Above *above, const Tile *tile, int thread) {
   screen_settle(screen, tile, s);
   TRY(make_place(finds, s->picks.count));
   for (int64_t i = 0; i < s->picks.count; i++) {
-    const Pick *pick = &s->picks.items[s->picks.order[i]];
+    const Pick *pick = &s->picks.items[i];
     const int64_t index = tile->base + pick->base;
     const float score = bias == NULL ? pick->exact : pick->exact + bias[index];
     if (score > above->threshold[index]) {

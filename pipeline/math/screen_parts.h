@@ -25,11 +25,9 @@ typedef struct Pick {
   float exact;              /* without bias */
 } Pick;
 
-/* The pairs of a tile that are scored at once, each base row with all its queries. */
+/* The pairs of a tile that are scored at once, those of a query in a row. */
 typedef struct Picks {
-  Pick *items;              /* [PICKS] */
-  int32_t *order;           /* [PICKS] by base row */
-  int32_t starts[TILE + 1]; /* of each base row in order */
+  Pick *items; /* [PICKS] */
   int64_t count;
 } Picks;
 
@@ -110,7 +108,7 @@ Tile screen_tile(const Screen *screen, int64_t unit, int64_t tile);
 Status screen_multiply(const Screen *screen, Tile *tile, int64_t first, int64_t slot,
                        ScreenScratch *s) MUST_USE;
 const void *screen_scores(const Tile *tile, int64_t query);
-/* Sort the picks by base row and score them. */
+/* Score the picks. */
 void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s);
 
 /* screen_pool.c */

@@ -15,8 +15,7 @@ static Status make_scratch(ScreenScratch *s, int64_t unit, int64_t block, int64_
   TRY(MEMORY_NEW(&s->back, TILE, "limits of a tile"));
   TRY(MEMORY_NEW(&s->back_first, TILE, "limits of a tile"));
   TRY(MEMORY_NEW(&s->groups, BACK_GROUPS * TILE, "scores of a tile"));
-  TRY(MEMORY_NEW(&s->picks.items, PICKS, "pairs to be scored"));
-  return MEMORY_NEW(&s->picks.order, PICKS, "pairs to be scored");
+  return MEMORY_NEW(&s->picks.items, PICKS, "pairs to be scored");
 }
 
 static void free_scratch(ScreenScratch *s) {
@@ -31,7 +30,6 @@ static void free_scratch(ScreenScratch *s) {
   MEMORY_FREE(s->back_first);
   MEMORY_FREE(s->groups);
   MEMORY_FREE(s->picks.items);
-  MEMORY_FREE(s->picks.order);
 }
 
 void screen_room_clear(ScreenRoom *room) {

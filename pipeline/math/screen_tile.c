@@ -1,6 +1,3 @@
-#include <stddef.h>
-#include <string.h>
-
 #include "clock.h"
 #include "dense.h"
 #include "memory.h"
@@ -86,54 +83,41 @@ const void *screen_scores(const Tile *tile, int64_t query) {
   return (const float *)tile->scores + (query - tile->first) * tile->count;
 }
 
-/* A counting sort: within a base row the queries keep their order. */
-static void sort_picks(Picks *picks) {
-  int32_t *starts = picks->starts;
-  int32_t next[TILE];
-  memset(starts, 0, sizeof(picks->starts));
-  for (int64_t i = 0; i < picks->count; i++) {
-    starts[picks->items[i].base + 1]++;
-  }
-  for (int n = 0; n < TILE; n++) {
-    starts[n + 1] += starts[n];
-  }
-  memcpy(next, starts, sizeof(next));
-  for (int64_t i = 0; i < picks->count; i++) {
-    picks->order[next[picks->items[i].base]++] = (int32_t)i;
-  }
-}
-
-/* One base row with picks order[0 .. count). */
-static void score_row(const float *row, const float *queries, int64_t width, const int32_t *order,
-                      int32_t count, Pick *items) {
-  for (int32_t i = 0; i < count; i += 4) {
+/* A query with some base rows. */
+static void score_query(const float *query, const float *base, int64_t width, Pick *picks,
+                        int64_t count) {
+  for (int64_t i = 0; i < count; i += 4) {
     const float *rows[4];
     float scores[4];
-    for (int32_t j = 0; j < 4; j++) {
-      rows[j] = queries + items[order[i + j < count ? i + j : i]].query * width;
+    for (int64_t j = 0; j < 4; j++) {
+      rows[j] = base + picks[i + j < count ? i + j : i].base * width;
     }
     if (count - i >= 3) {
-      dense_dot4(row, (const float *const *)rows, width, scores);
+      dense_dot4(query, (const float *const *)rows, width, scores);
     } else {
-      for (int32_t j = 0; j < count - i; j++) {
-        scores[j] = dense_dot(row, rows[j], width);
+      for (int64_t j = 0; j < count - i; j++) {
+        scores[j] = dense_dot(query, rows[j], width);
       }
     }
-    for (int32_t j = 0; j < 4 && i + j < count; j++) {
-      items[order[i + j]].exact = scores[j];
+    for (int64_t j = 0; j < 4 && i + j < count; j++) {
+      picks[i + j].exact = scores[j];
     }
   }
 }
 
+/* Picks stand by query: its row is read once and the next one's foretold, and the tile's base rows, which stay in the
+ * second cache, are what is read in no order. The other way round it would be the queries of a unit, which are too
+ * many for that. */
 void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   const ScreenJob *job = screen->job;
-  Picks *picks = &s->picks;
   const float *queries = job->query.rows + tile->unit_first * job->width;
-  sort_picks(picks);
-  for (int64_t n = 0; n < tile->count; n++) {
-    const int32_t at = picks->starts[n];
-    score_row(job->base.rows + (tile->base + n) * job->width, queries, job->width,
-              picks->order + at, picks->starts[n + 1] - at, picks->items);
+  const float *base = job->base.rows + tile->base * job->width;
+  Pick *picks = s->picks.items;
+  for (int64_t i = 0, past; i < s->picks.count; i = past) {
+    const int32_t query = picks[i].query;
+    for (past = i + 1; past < s->picks.count && picks[past].query == query; past++) {
+    }
+    score_query(queries + query * job->width, base, job->width, picks + i, past - i);
   }
-  s->cost.scored += picks->count;
+  s->cost.scored += s->picks.count;
 }
