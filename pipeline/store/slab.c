@@ -46,8 +46,9 @@ static Status select_rows(const Slab *slab, int64_t first, int64_t rows, hid_t *
 typedef struct Transfer {
   const Slab *slab;
   hid_t list;         /* transfer properties */
-  const char *source; /* written from, or NULL */
-  char *target;       /* read to, or NULL */
+  bool is_write;      /* the same on all ranks; data may be NULL where there are no rows */
+  const char *source; /* written from */
+  char *target;       /* read to */
 } Transfer;
 
 static Status transfer_piece(const Transfer *transfer, int64_t first, int64_t rows,
@@ -55,17 +56,22 @@ static Status transfer_piece(const Transfer *transfer, int64_t first, int64_t ro
   const Slab *slab = transfer->slab;
   hid_t file_space = H5I_INVALID_HID, memory_space = H5I_INVALID_HID;
   Status status = select_rows(slab, first, rows, &file_space, &memory_space);
+  if (status != OK) { /* the others wait for this rank all the same */
+    H5Sselect_none(file_space);
+    H5Sselect_none(memory_space);
+  }
+  const bool has_rows = rows > 0 && status == OK;
   char nothing[8] = {0}; /* HDF5 wants a buffer even for no rows */
-  if (status == OK && transfer->target == NULL) {
-    const void *data = rows > 0 ? transfer->source + offset : nothing;
-    if (H5Dwrite(slab->dataset, slab->type, memory_space, file_space, transfer->list, data) < 0) {
-      status = hdf_raise(slab->dataset, "write rows");
-    }
-  } else if (status == OK) {
-    void *data = rows > 0 ? transfer->target + offset : nothing;
-    if (H5Dread(slab->dataset, slab->type, memory_space, file_space, transfer->list, data) < 0) {
-      status = hdf_raise(slab->dataset, "read rows");
-    }
+  herr_t result;
+  if (transfer->is_write) {
+    const void *data = has_rows ? transfer->source + offset : nothing;
+    result = H5Dwrite(slab->dataset, slab->type, memory_space, file_space, transfer->list, data);
+  } else {
+    void *data = has_rows ? transfer->target + offset : nothing;
+    result = H5Dread(slab->dataset, slab->type, memory_space, file_space, transfer->list, data);
+  }
+  if (result < 0 && status == OK) {
+    status = hdf_raise(slab->dataset, transfer->is_write ? "write rows" : "read rows");
   }
   H5Sclose(file_space);
   H5Sclose(memory_space);
@@ -109,7 +115,7 @@ static Status transfer_together(Transfer *transfer, Team *team, int64_t first, i
 }
 
 Status slab_write(const Slab *slab, Team *team, int64_t first, int64_t rows, const void *data) {
-  Transfer transfer = {.slab = slab, .source = data};
+  Transfer transfer = {.slab = slab, .is_write = true, .source = data};
   return transfer_together(&transfer, team, first, rows);
 }
 

@@ -109,6 +109,20 @@ static void test_has_finds_datasets_and_groups(void) {
   archive_close(&archive);
 }
 
+/* A rank without rows has no memory for them either. */
+static void test_no_rows_need_no_memory(void) {
+  Team *team = sample_team();
+  Archive *archive;
+  uint8_t flag = 0;
+  const bool has_row = team->rank == 0;
+  CU_ASSERT_EQUAL(sample_write(team, "none.h5", SAMPLE_BY_SHARD, NULL), OK);
+  CU_ASSERT_EQUAL(
+      archive_open(team, sample_path("none.h5"), SAMPLE_SCHEMA, "cleave-sample", &archive), OK);
+  CU_ASSERT_EQUAL(archive_read(archive, "/flag", 0, has_row ? 1 : 0, has_row ? &flag : NULL), OK);
+  CU_ASSERT_EQUAL(archive_read(archive, "/flag", 0, 0, NULL), OK);
+  archive_close(&archive);
+}
+
 static void test_wrong_questions_are_answered_with_errors(void) {
   Team *team = sample_team();
   Archive *archive;
@@ -301,6 +315,7 @@ static const CheckFact FACTS[] = {
     {"transfers in pieces change nothing", test_transfers_in_pieces_change_nothing},
     {"every bf16 pattern survives", test_every_bf16_pattern_survives},
     {"one rank reads alone", test_one_rank_reads_alone},
+    {"no rows need no memory", test_no_rows_need_no_memory},
     {"has finds datasets and groups", test_has_finds_datasets_and_groups},
     {"wrong questions are answered with errors", test_wrong_questions_are_answered_with_errors},
     {"unusable files are refused with the remedy", test_unusable_files_are_refused_with_the_remedy},
