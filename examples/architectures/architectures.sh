@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Every architecture on the same rows: sparsity, fidelity, dead latents, speed.
-# usage: examples/architectures/architectures.sh [NAME...]   (names of architectures.tsv, all by default: 45 minutes on 2 cores)
+# usage: examples/architectures/architectures.sh [NAME...]   (names of architectures.tsv, all by default: 50 minutes on 2 cores)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 here=examples/architectures folder=run/architectures bin=build/release/bin
 examples/install_packages.sh examples/packages.txt
+examples/install_packages.sh <(echo python3-h5py)
 examples/get_model.sh >/dev/null
 cmake --preset release >/dev/null
 cmake --build --preset release --target programs | tail -n 1

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Small stand-ins for the files that README.md lists: the same folders, names, tensors and types, with fewer features and a
-known truth, and rows instead of a model and text. usage: make_small.py [FOLDER]   (default: build/gemma-scope-2)
+known truth, and rows instead of a model and text. usage: make_small.py [FOLDER]   (default: build/gemma-scope-2-small; the
+run goes to run/gemma-scope-2-small)
 
 Feature i of a level splits into features 4 i .. 4 i + 3 of the next: a child is 0.89 of its parent's direction and 0.46 of
 one of its own; its encoder looks for its own alone. The second seed holds the features of 262k in another order, a little
@@ -57,19 +58,22 @@ def children_of(parents):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/gemma-scope-2")
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/gemma-scope-2-small")
     sites = folder / "resid_post"
     decoder = unit(random.standard_normal((LEVELS["16k"], WIDTH)))
     encoder = decoder / ALONG**3
+    places = {}
     for name, latents in LEVELS.items():
         if len(decoder) < latents:
             decoder, encoder = children_of(decoder)
             encoder = encoder / ALONG ** (3 - list(LEVELS).index(name))
-        write_dictionary(sites / f"layer_12_width_{name}_l0_medium", decoder, encoder)
+        places[name] = sites / f"layer_12_width_{name}_l0_medium"
+        write_dictionary(places[name], decoder, encoder)
         if name == "262k":
             order = random.permutation(latents)
             turned = unit(decoder[order] + 0.2 * unit(random.standard_normal((latents, WIDTH))))
-            write_dictionary(sites / f"layer_12_width_{name}_l0_medium_seed_1", turned, encoder[order])
+            places["262k-b"] = sites / f"layer_12_width_{name}_l0_medium_seed_1"
+            write_dictionary(places["262k-b"], turned, encoder[order])
     active = random.integers(0, len(decoder), (ACTIVE, ROWS))
     rows = 0.01 * random.standard_normal((ROWS, WIDTH))
     for of_row in active:
@@ -78,8 +82,9 @@ def main():
     np.save(folder / "tokens.npy", (active[0] // 16).astype(np.int32))  # the feature of 65k that the first one is of
     np.save(folder / "documents.npy", np.arange(ROWS) // 50)
     keys = [f"dictionaries.{name}.{key}" for name, latents in [*LEVELS.items(), ("262k-b", LEVELS["262k"])]
-            for key in (f"latents={latents}", f"l0={ACTIVE}")]
-    print(*keys, "compare.draws=10000", "harvest.text=[]", *(f"import.{key}={folder}/{file}.npy" for key, file in FILES.items()))
+            for key in (f"latents={latents}", f"l0={ACTIVE}", f"import={places[name]}")]
+    print(*keys, "folder=run/gemma-scope-2-small", "compare.draws=10000", "harvest.text=[]",
+          *(f"import.{key}={folder}/{file}.npy" for key, file in FILES.items()))
 
 
 if __name__ == "__main__":

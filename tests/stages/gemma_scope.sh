@@ -18,7 +18,7 @@ import csv
 
 SIZES = {"16k": 32, "65k": 128, "262k": 512, "1m": 2048}
 right, linked, total = 0, 0, 0
-for line in csv.DictReader(open("run/gemma-scope-2/features.csv")):
+for line in csv.DictReader(open("run/gemma-scope-2-small/features.csv")):
     if line["dictionary"] in SIZES and line["dictionary"] != "16k":
         total += 1
         if line["root_dictionary"] == "16k":
@@ -62,6 +62,6 @@ killed_often() {
   done
   [ -z "$(find killed -name '*.part*')" ]
 }
-results run/gemma-scope-2 >first.sums
+results run/gemma-scope-2-small >first.sums
 check "killed at ten random moments and run again: the same bytes" killed_often
 finish
