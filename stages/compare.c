@@ -113,7 +113,7 @@ static Status begin_progress(Compare *compare) {
   compare->watch.bar = &compare->bar;
   for (int64_t i = 0; i < compare->count; i++) {
     const Dictionary *one = &compare->dictionaries[i];
-    if (compare_has_self(compare, one)) {
+    if (settings_has_self(&compare->stage->settings, one->latents)) {
       TRY(add_left(compare, "self", i, one, 0));
     }
   }
@@ -133,7 +133,7 @@ static Status make_steps(Compare *compare) {
     TRY(compare_work_pause(compare));
   }
   for (int64_t i = 0; i < compare->count; i++) {
-    if (compare_has_self(compare, &compare->dictionaries[i])) {
+    if (settings_has_self(&compare->stage->settings, compare->dictionaries[i].latents)) {
       TRY(compare_self(compare, &compare->dictionaries[i]));
       TRY(compare_work_pause(compare));
     }

@@ -42,6 +42,7 @@ static Status make_room(Bests *bests, int64_t more) {
 static Status read_bests(Compare *compare, Archive *rows, int64_t *past, Bests *bests) {
   int64_t count = 0;
   TRY(archive_shape(rows, "/best", ARCHIVE_F32, 1, &count));
+  TRY(compare_check_rows(compare, rows, count));
   const Shard own = shard_of(count, 1, compare->team->rank, compare->team->size);
   TRY_ALL(compare->team, make_room(bests, shard_count(own)));
   float *values = bests->values + bests->count;

@@ -68,10 +68,6 @@ Status compare_load(Compare *compare, const Dictionary *one, Shard part, Directi
 /** Replace them by the unit encoder rows of the same latents. */
 Status compare_load_encoder(Compare *compare, const Dictionary *one, Directions *rows) MUST_USE;
 
-/** Are the dictionary's nearest own features wanted? (compare.self_largest)
- *  ranks   local */
-bool compare_has_self(const Compare *compare, const Dictionary *one);
-
 /** The steps: make what is missing, take up what is there.
  *  fails   ERR_SPACE, ERR_FILE, ERR_MEMORY, ERR_NUMERIC, ERR_INTERRUPTED (a signal: progress is
  *          kept) */

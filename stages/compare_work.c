@@ -133,6 +133,14 @@ Status compare_work_read(Compare *compare, const char *step, const char *what, i
   return status;
 }
 
+Status compare_check_rows(const Compare *compare, Archive *rows, int64_t count) {
+  TRY_ALL(compare->team,
+          count > 0 ? OK
+                    : RAISE(ERR_FORMAT, "%s has no rows: remove %s and run cleave-compare again",
+                            archive_path(rows), compare->folder));
+  return OK;
+}
+
 /* The folder as a whole. */
 
 enum { FOLDER_NONE, FOLDER_OURS, FOLDER_STALE };

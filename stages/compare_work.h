@@ -57,6 +57,10 @@ Status compare_work_create(Compare *compare, const char *step, const char *what,
 Status compare_work_read(Compare *compare, const char *step, const char *what, int64_t at,
                          Archive **out) MUST_USE;
 
+/** Has a panel's file rows at all? Who goes through panels by their rows would else never end.
+ *  fails   ERR_FORMAT */
+Status compare_check_rows(const Compare *compare, Archive *rows, int64_t count) MUST_USE;
+
 /** Stop between steps where a signal asks for it.
  *  fails   ERR_INTERRUPTED */
 Status compare_work_pause(Compare *compare) MUST_USE;

@@ -17,7 +17,8 @@ static Status add_dictionary(Compare *compare, const Dictionary *one) {
   compare_name_group(group, "dictionary", one->settings->name, NULL);
   TRY(compare_add(compare, compare->out, group, &STATE_COLUMN, one->latents));
   compare_name_group(group, "self", one->settings->name, NULL);
-  for (int i = 0; i < SELF_COLUMNS && compare_has_self(compare, one); i++) {
+  for (int i = 0; i < SELF_COLUMNS && settings_has_self(&compare->stage->settings, one->latents);
+       i++) {
     TRY(compare_add(compare, compare->out, group, &SELF_COLUMN[i], one->latents));
   }
   return OK;
@@ -104,7 +105,7 @@ static Status rows_of(const Compare *compare, Archive *from, const Column *colum
   snprintf(name, sizeof(name), "/%s", column->name);
   TRY(archive_shape(from, name, column->type, compare_width(compare, column) > 0 ? 2 : 1, shape));
   *rows = shape[0];
-  return OK;
+  return compare_check_rows(compare, from, *rows);
 }
 
 /* All files of panels of a step, in order. */
@@ -160,7 +161,7 @@ static Status put_dictionary(Compare *compare, const Dictionary *one) {
   TRY(status);
   snprintf(step, sizeof(step), "self-%lld", (long long)one->index);
   compare_name_group(group, "self", one->settings->name, NULL);
-  return compare_has_self(compare, one)
+  return settings_has_self(&compare->stage->settings, one->latents)
              ? copy_panels(compare, step, group, SELF_COLUMN, SELF_COLUMNS, one->latents)
              : OK;
 }

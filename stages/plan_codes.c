@@ -108,7 +108,7 @@ Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
   cost->disk = codes_bytes(plan, index);
   cost->scratch = rows * (9.0 * entries + 16.0 * l0);
   cost->screened = 2.0 * rows * latents * width;
-  cost->streamed = rows * plan_cached(4.0, 6.0, 8.0 * latents * width) * entries * 4.0 * width +
+  cost->streamed = rows * plan_cached(2.5, 6.0, 8.0 * latents * width) * entries * 4.0 * width +
                    60.0 * rows * entries;
   cost->read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost->scratch;
   cost->received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);

@@ -9,7 +9,8 @@ static const double LOOKUP_SLICE = 1 << 26; /* span.c: bytes of rows looked up a
 static const double NULL_PANEL = 1 << 27, NULL_SUMS = 1 << 25; /* null_simulate.c: bytes */
 /* compare_end.c: children that null children are made of. */
 static const double LATENTS_A_PANEL = 1024, NULL_ROWS = 131072;
-static const double CANDIDATES = 200; /* pairs of a child that are scored exactly */
+/* Pairs of a child that are scored exactly, and of a null child, of whose best fewer are wanted. */
+static const double CANDIDATES = 200, NULL_CANDIDATES = 80;
 
 /* Two blocks of parents under way, with the heaps of their children. */
 static double ring_bytes(const Plan *plan, double own_parents) {
@@ -88,7 +89,9 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
       .disk = children * (16.0 * most + 8.0 * span + 8.0) + parents * 8.0 * most,
       .scratch = children * (16.0 * most + 8.0 * span + 12.0) + parents * 12.0 * most,
       .screened = 2.0 * width * (children + draws) * parents,
-      .streamed = (children + draws) * row * CANDIDATES + children * row * most * (span + 2.0) +
+      .streamed = children * row * fmin(CANDIDATES, parents) +
+                  draws * row * fmin(NULL_CANDIDATES, parents) +
+                  children * row * most * (span + 2.0) +
                   draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most,
       .read = row * (3.0 * children + 2.0 * parents),
       .received = traffic_of(plan, children, parents)};
@@ -126,18 +129,8 @@ static void describe(const Plan *plan, int64_t latents, PlanCost *cost) {
   add(cost, &one);
 }
 
-static int64_t largest_level(const Settings *settings) {
-  int64_t most = 0;
-  for (int64_t i = 0; i < settings->count; ++i) {
-    const int64_t latents = settings->dictionaries[i].latents;
-    most = latents > most ? latents : most;
-  }
-  return most;
-}
-
 Status plan_compare(const Plan *plan, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
-  const int64_t largest = largest_level(settings);
   SettingsPair *pairs = NULL;
   *cost = (PlanCost){0};
   TRY(MEMORY_NEW(&pairs, settings_pairs(settings, NULL), "pairs"));
@@ -145,7 +138,7 @@ Status plan_compare(const Plan *plan, PlanCost *cost) {
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
     describe(plan, latents, cost);
-    if (settings->compare.self_largest || latents < largest) {
+    if (settings_has_self(settings, latents)) {
       add_self(plan, latents, cost);
     }
   }

@@ -3,7 +3,7 @@
 #include "memory.h"
 #include "plan.h"
 
-/* families and report. */
+/* families. */
 
 static const double TILE_BYTES = 1 << 30, CHUNK_ENTRIES = 1 << 26, CHUNK_LEAST = 1 << 22,
                     CHUNK_ROWS = 1 << 20; /* families_codes.c */
@@ -16,11 +16,8 @@ static const double EDGES = 0.35;  /* of a child: what linked pairs of real dict
  * and one with; of families.csv and families.jsonl a root's. */
 static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, SMALLEST_LINE = 48, CHILD_LINE = 112,
                     ROOT_LINES = 600;
-/* A report: pages of a feature, and what it holds at a time. */
-static const double FEATURE_PAGE = 7500, REPORT_MEMORY = 45e6;
-/* Writing a feature's pages, and comparing a firing with one code of the parents, in bytes that could be walked through
- * meanwhile. */
-static const double FEATURE_WORK = 1e7, FIRING_WORK = 100;
+/* Comparing a firing with one code of the parents, in bytes that could be walked through meanwhile. */
+static const double FIRING_WORK = 100;
 /* evidence_suggest.c: lists of the parents that children fire with. */
 static const double SUGGEST_LISTS = 1 << 28;
 
@@ -71,6 +68,38 @@ static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
          counters + lists + rows / 8.0;
 }
 
+/* Of a child: what its candidates stand for, which of them fired, the best one's links; what every parent fired; and
+ * where the child has two smaller dictionaries, the way from the middle one to the smallest. An id that is looked up
+ * goes there and its answer comes back. */
+static double looked_up(const Plan *plan, const SettingsPair *pair) {
+  const Settings *settings = &plan->stage->settings;
+  const double ranks = (double)plan->ranks, suggested = (double)settings->families.suggested;
+  const double children = (double)settings->dictionaries[pair->child].latents;
+  const double parents = (double)settings->dictionaries[pair->parent].latents;
+  const double stored = fmin((double)settings->compare.neighbours, parents);
+  const double span = fmin((double)settings->compare.span, parents);
+  const double chain =
+      settings_is_next(settings, pair) && parents > smallest_of(settings) ? 8.0 * stored + 76.0 : 0;
+  return (ranks - 1.0) / ranks *
+         (children / ranks * (28.0 * stored + 8.0 * span + 8.0 + 20.0 * suggested + chain) +
+          parents * (4.0 + 8.0 / ranks));
+}
+
+/* Children of a dictionary that is not compared with itself meet their siblings: rows of those that share one of a few
+ * best parents. */
+enum { SHARED = 4 };
+static double siblings(const Plan *plan, const SettingsPair *pair) {
+  const Settings *settings = &plan->stage->settings;
+  const double ranks = (double)plan->ranks, row = 4.0 * (double)plan->facts.width;
+  const double children = (double)settings->dictionaries[pair->child].latents;
+  if (settings_has_self(settings, settings->dictionaries[pair->child].latents) ||
+      !settings_is_next(settings, pair)) {
+    return 0;
+  }
+  return (ranks - 1.0) / ranks * children / ranks *
+         (8.0 * (double)settings->compare.neighbours + 64.0 + SHARED * (row + 4.0));
+}
+
 /* Every rank walks all codes of the parents for its own children. */
 static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
@@ -79,15 +108,13 @@ static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, P
   const double read =
       rows * (9.0 * plan_entries(plan, pair->parent) * ranks + 8.0 * plan_l0(plan, pair->child)) +
       children * 24.0 * (double)settings->compare.neighbours;
-  const PlanCost one = {
-      .memory = tile_bytes(plan, pair),
-      .disk = children * (CHILD_COLUMNS + EDGES * EDGE),
-      .streamed =
-          rows * plan_l0(plan, pair->child) * plan_entries(plan, pair->parent) * FIRING_WORK +
-          2.0 * read,
-      .read = read,
-      .received = (ranks - 1.0) / ranks * children / ranks * 16.0 *
-                  (double)(settings->compare.neighbours + settings->families.suggested)};
+  const PlanCost one = {.memory = tile_bytes(plan, pair),
+                        .disk = children * (CHILD_COLUMNS + EDGES * EDGE),
+                        .streamed = rows * plan_l0(plan, pair->child) *
+                                        plan_entries(plan, pair->parent) * FIRING_WORK +
+                                    2.0 * read,
+                        .read = read,
+                        .received = looked_up(plan, pair) + siblings(plan, pair)};
   *kept += (double)plan_share(plan, settings->dictionaries[pair->child].latents) *
            (CHILD + EDGES * EDGE);
   plan_then(cost, &one);
@@ -113,19 +140,5 @@ Status plan_families(const Plan *plan, PlanCost *cost) {
   cost->disk += features_of(settings) * FEATURE_COLUMNS + lines_of(settings) +
                 smallest_of(settings) * ROOT_LINES;
   MEMORY_FREE(pairs);
-  return OK;
-}
-
-Status plan_report(const Plan *plan, PlanCost *cost) {
-  const Settings *settings = &plan->stage->settings;
-  const double features = features_of(settings);
-  *cost = (PlanCost){0};
-  if (settings->count == 0) {
-    return OK;
-  }
-  *cost = (PlanCost){.memory = REPORT_MEMORY + features * 60.0,
-                     .disk = features * FEATURE_PAGE,
-                     .read = features * FEATURE_PAGE,
-                     .streamed = features * FEATURE_WORK};
   return OK;
 }

@@ -117,16 +117,16 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) {
     const int64_t latents = settings->dictionaries[i].latents;
     most = latents > most ? latents : most;
     cost->dense += tokens * behind;
-    cost->screened += 2.0 * tokens * (double)latents * width;
+    cost->dense += 2.0 * tokens * (double)latents * width;
     promote(plan, (double)latents, cost);
     cost->received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
   }
   const double own = (double)plan_share(plan, most), rows = unit_rows(facts);
-  const double head = (double)facts->vocabulary * (width + 40.0);
+  const double head = (double)facts->vocabulary * (width + 24.0);
   const double logits = 4.0 * (double)(1 << 22);
   cost->memory = facts->whole.weights + TOKEN_BYTES * (double)facts->vocabulary + head +
                  threads * (facts->whole.scratch + 4.0 * rows * width + logits + 20.0 * MIB) +
-                 own * (9.0 * width + 60.0) + 4096.0 * width * 5.0 +
+                 own * (8.0 * width + 28.0) + 4096.0 * width * 5.0 +
                  8.0 * width * tokens / (double)plan->ranks + 20.0 * rows * width;
   return OK;
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "atlas.h"
-#include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "names.h"
@@ -69,7 +68,7 @@ static Status write(Stage *stage, const Atlas *atlas, const char *folder, const 
                                  .neighbours = stage->settings.report.neighbours};
   Names *names = NULL;
   PageTotals totals = {0};
-  char files[32], bytes[32], took[32];
+  char files[32], bytes[32], took[STAGE_TOOK];
   TRY(names_open(&names, atlas, stage->settings.report.labels));
   if (stage->settings.report.labels[0] != '\0') {
     log_info("%s: %lld labels of this run's features", stage->settings.report.labels,
@@ -78,9 +77,10 @@ static Status write(Stage *stage, const Atlas *atlas, const char *folder, const 
   const Status status = page_write(atlas, names, folder, &settings, stamp, &totals);
   names_close(&names);
   TRY(status);
-  log_info("wrote %s (%s files, %s) in %s: open %s/index.html in a browser", folder,
-           text_of_count(totals.files, files), text_of_bytes((double)totals.bytes, bytes),
-           text_of_seconds(clock_seconds() - stage->started, took), folder);
+  stage_took(stage, took);
+  log_info("wrote %s (%s files, %s) %s: open %s/index.html in a browser", folder,
+           text_of_count(totals.files, files), text_of_bytes((double)totals.bytes, bytes), took,
+           folder);
   return OK;
 }
 

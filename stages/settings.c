@@ -15,7 +15,9 @@ static const ConfigRow RUN_ROWS[] = {
     {"seed", CONFIG_INTEGER, FIELD(RunSettings, seed), "1", 0, 1e15, "",
      "Seed of every random choice.", true},
     {"threads", CONFIG_INTEGER, FIELD(RunSettings, threads), "0", 0, 1024, "threads",
-     "Threads a rank; 0: the machine's cores divided by its ranks. Never changes a result.", false},
+     "Threads a rank; 0: the machine's cores divided by its ranks, of those it is bound to. Never "
+     "changes a result.",
+     false},
 };
 const ConfigSection SETTINGS_RUN = SECTION("", RUN_ROWS, false);
 
@@ -30,7 +32,7 @@ static const ConfigRow HARVEST_ROWS[] = {
      "Field of a .jsonl line that holds the text.", true},
     {"context", CONFIG_INTEGER, FIELD(HarvestSettings, context), "128", 2, 1 << 20, "tokens",
      "Length of the contexts that the model sees.", true},
-    {"rows", CONFIG_INTEGER, FIELD(HarvestSettings, rows), "0", 0, 1e13, "rows",
+    {"rows", CONFIG_INTEGER, FIELD(HarvestSettings, rows), "0", 0, 4294967294.0, "rows",
      "Stop after so many stored rows; 0: use all text.", true},
     {"held_out", CONFIG_REAL, FIELD(HarvestSettings, held_out), "0.1", 0, 0.9, "share",
      "Share of the documents that training never sees.", true},
@@ -333,7 +335,7 @@ static Status check_control(const Settings *settings, const Config *config, int6
 
 static Status check_dictionaries(const Settings *settings, const Config *config) {
   char place[256];
-  int64_t last = 0;
+  int64_t last = 0, levels = 0;
   for (int64_t i = 0; i < settings->count; ++i) {
     const DictionarySettings *one = &settings->dictionaries[i];
     TRY(check_name(settings, config, i));
@@ -348,6 +350,10 @@ static Status check_dictionaries(const Settings *settings, const Config *config)
                    (long long)one->latents, (long long)last);
     }
     last = one->latents;
+    if (++levels > SETTINGS_LEVELS) {
+      return RAISE(ERR_CONFIG, "%s: at most %d levels (dictionaries that are no controls)", place,
+                   SETTINGS_LEVELS);
+    }
   }
   return OK;
 }
@@ -457,6 +463,15 @@ bool settings_is_level(const Settings *settings, int64_t index) {
   return settings->dictionaries[index].control_of[0] == '\0';
 }
 
+bool settings_has_self(const Settings *settings, int64_t latents) {
+  int64_t largest = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const int64_t others = settings->dictionaries[i].latents;
+    largest = others > largest ? others : largest;
+  }
+  return settings->compare.self_largest || latents < largest;
+}
+
 bool settings_harvests(const Settings *settings) {
   const ImportSettings *import = &settings->import;
   return import->activations[0] == '\0' && import->tokens[0] == '\0' &&
@@ -518,6 +533,18 @@ int64_t settings_pairs(const Settings *settings, SettingsPair *pairs) {
     }
   }
   return count;
+}
+
+bool settings_is_next(const Settings *settings, const SettingsPair *pair) {
+  const int64_t child = settings->dictionaries[pair->child].latents;
+  const int64_t parent = settings->dictionaries[pair->parent].latents;
+  bool is_next = settings_is_level(settings, pair->child) &&
+                 settings_is_level(settings, pair->parent) && parent < child;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    const int64_t between = settings->dictionaries[i].latents;
+    is_next = is_next && !(settings_is_level(settings, i) && parent < between && between < child);
+  }
+  return is_next;
 }
 
 int64_t settings_seed(const Settings *settings, int64_t index) {

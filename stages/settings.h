@@ -8,6 +8,8 @@
 
 /** The keys of run.yaml: one struct and one table a section. The tables are in settings.c. */
 
+enum { SETTINGS_LEVELS = 16 }; /* dictionaries that are no controls, at most */
+
 typedef struct RunSettings { /* top level */
   char *folder;              /* the run's folder */
   int64_t seed;              /* of every random choice */
@@ -151,12 +153,14 @@ bool settings_is_level(const Settings *settings, int64_t index);
  *  settings_evaluates   cleave-evaluate has something to do: the model is known
  *  settings_is_trained  the dictionary is trained here, not imported
  *  settings_is_encoded  its codes are made here, not imported
- *  settings_has_work    the stage of this name has something to do */
+ *  settings_has_work    the stage of this name has something to do
+ *  settings_has_self    a dictionary of so many latents is compared with itself (compare.self_largest) */
 bool settings_harvests(const Settings *settings);
 bool settings_evaluates(const Settings *settings);
 bool settings_is_trained(const Settings *settings, int64_t index);
 bool settings_is_encoded(const Settings *settings, int64_t index);
 bool settings_has_work(const Settings *settings, const char *stage);
+bool settings_has_self(const Settings *settings, int64_t latents);
 
 /** The comparisons to make, in a fixed order: every level with every smaller level; every control
  * with its twin and with every smaller level. child and parent are indices of dictionaries. pairs
@@ -165,6 +169,8 @@ typedef struct SettingsPair {
   int64_t child, parent;
 } SettingsPair;
 int64_t settings_pairs(const Settings *settings, SettingsPair *pairs);
+/** Is the parent the next smaller level of a level? The forest's edges are of these pairs.  ranks local */
+bool settings_is_next(const Settings *settings, const SettingsPair *pair);
 
 /** The seed of a dictionary (its own, else the run's). */
 int64_t settings_seed(const Settings *settings, int64_t index);

@@ -236,15 +236,25 @@ static Status set_threads(Stage *stage) {
   return OK;
 }
 
-/* mpirun binds each of one or two ranks to a core, where threads would take turns. */
+/* mpirun binds each of one or two ranks to a core: more threads would take turns there, and the other
+ * cores stand idle, unless Slurm gave them to other jobs. */
 static void warn_of_binding(Stage *stage) {
-  const bool is_bound =
-      threads_count() > threads_cores() && threads_cores() < sysconf(_SC_NPROCESSORS_ONLN);
+  const int64_t all = sysconf(_SC_NPROCESSORS_ONLN), cores = threads_cores();
+  const bool is_bound = threads_count() > cores && cores < all;
+  const bool is_narrow = !is_bound && arguments.threads == NULL &&
+                         stage->settings.run.threads == 0 && getenv("SLURM_JOB_ID") == NULL &&
+                         cores < all / stage->team.node_size;
   if (team_any(&stage->team, is_bound)) {
     log_warning(
         "%d threads a rank, but mpirun or Slurm has bound ranks to fewer cores: they take turns. "
         "mpirun --bind-to none lets them use all",
         threads_count());
+  } else if (team_any(&stage->team, is_narrow)) {
+    log_warning(
+        "mpirun has bound ranks to %lld of %lld cores: mpirun --bind-to none lets their threads "
+        "use "
+        "the others",
+        (long long)cores, (long long)all);
   }
 }
 
@@ -394,25 +404,29 @@ Status stage_path(const Stage *stage, char **out, const char *format, ...) {
   return text_join_path(out, stage->settings.run.folder, name);
 }
 
-void stage_wrote(Stage *stage, const char *path) {
-  char size[32], took[32], peak[32], received[32], exchanged[64] = "";
-  struct stat file = {0};
+void stage_took(Stage *stage, char out[STAGE_TOOK]) {
+  char took[32], peak[32], received[32], exchanged[64] = "";
   int64_t most[2] = {memory_peak(), exchange_bytes() - stage->exchanged};
   exchange_max_integer(&stage->team, most, 2);
-  if (stage->team.rank != 0) {
-    return;
-  }
-  if (stat(path, &file) != 0) {
-    file.st_size = 0;
-  }
   if (stage->team.size > 1) {
     snprintf(exchanged, sizeof(exchanged), ", %s from other ranks",
              text_of_bytes((double)most[1], received));
   }
-  log_info("wrote %s (%s) in %s, at most %s of memory a rank%s", path,
-           text_of_bytes((double)file.st_size, size),
+  snprintf(out, STAGE_TOOK, "in %s, at most %s of memory a rank%s",
            text_of_seconds(clock_seconds() - stage->started, took),
            text_of_bytes((double)most[0], peak), exchanged);
+}
+
+void stage_wrote(Stage *stage, const char *path) {
+  char size[32], took[STAGE_TOOK];
+  struct stat file = {0};
+  stage_took(stage, took);
+  if (stage->team.rank == 0) {
+    if (stat(path, &file) != 0) {
+      file.st_size = 0;
+    }
+    log_info("wrote %s (%s) %s", path, text_of_bytes((double)file.st_size, size), took);
+  }
 }
 
 Status stage_lock(Stage *stage, const char *path) {

@@ -51,7 +51,7 @@ stage 1 plan "${at[@]}" run.yaml
 cp stage.out after.out
 close() { [ $((1000 * $(rows_of before.out) / $(rows_of after.out))) -gt 990 ] && [ $((1000 * $(rows_of before.out) / $(rows_of after.out))) -lt 1010 ]; }
 check "rows foretold from the text within 1 %" close
-check "memory, disk and exchange as the stages took them" $python "$CLEAVE_SOURCE/tests/stages/plan_check.py" after.out run run.log 0.1 0.02 0.3
+check "memory, disk and exchange as the stages took them" $python "$CLEAVE_SOURCE/tests/stages/plan_check.py" after.out run.log 0.1 0.02 0.3
 more_ranks() { stage 1 plan --ranks 1 run.yaml && cp stage.out one.out && stage 2 plan --ranks 1 run.yaml && cmp one.out stage.out; }
 check "the same from several ranks" more_ranks
 
