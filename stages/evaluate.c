@@ -268,6 +268,14 @@ static Status evaluate_each(Evaluate *evaluate) {
   TRY(workbench_open(&evaluate->bench, evaluate->stage));
   TRY(archive_get_text(evaluate->bench.activations, "/", "model_hash", &evaluate->model_hash));
   TRY(archive_get_integer(evaluate->bench.activations, "/", "context", &evaluate->context));
+  TRY_ALL(
+      evaluate->team,
+      evaluate->context > 0
+          ? OK
+          : RAISE(
+                ERR_DATA,
+                "%s: imported rows say nothing of their contexts: there is nothing to evaluate on",
+                archive_path(evaluate->bench.activations)));
   for (int64_t i = 0; i < evaluate->stage->settings.count; ++i) {
     if (stage_is_wanted(evaluate->stage, i)) {
       TRY(evaluate_one(evaluate, i));

@@ -9,6 +9,18 @@
 
 enum { SHARE = 4 }; /* best parents that may propose duplicates */
 
+/* A list of cosines has the shape of the list of ids beside it. */
+static Status check_shape(FamiliesRun *run, const char *name, const int64_t wanted[2]) {
+  int64_t shape[2];
+  TRY(archive_shape(run->neighbours, name, ARCHIVE_F32, 2, shape));
+  TRY_ALL(run->team,
+          shape[0] == wanted[0] && shape[1] == wanted[1]
+              ? OK
+              : RAISE(ERR_FORMAT, "%s: %s has another shape than the ids: run cleave-compare again",
+                      archive_path(run->neighbours), name));
+  return OK;
+}
+
 /* The nearest features of the same dictionary as compare stored them. */
 static Status read_stored(FamiliesRun *run, const FamiliesDictionary *one, DuplicatesNear *near) {
   char name[FAMILIES_NAME + 32];
@@ -18,12 +30,15 @@ static Status read_stored(FamiliesRun *run, const FamiliesDictionary *one, Dupli
   float *cosine = NULL;
   snprintf(name, sizeof name, "/self/%.200s/id", one->settings->name);
   TRY(archive_shape(run->neighbours, name, ARCHIVE_U32, 2, shape));
+  snprintf(name, sizeof name, "/self/%.200s/cosine", one->settings->name);
+  TRY(check_shape(run, name, shape));
   Status status = MEMORY_NEW(&id, own * shape[1], "nearest features");
   if (status == OK) {
     status = MEMORY_NEW(&cosine, own * shape[1], "nearest features");
   }
   status = team_agree(run->team, status);
   if (status == OK) {
+    snprintf(name, sizeof name, "/self/%.200s/id", one->settings->name);
     status = archive_read(run->neighbours, name, one->own.first, own, id);
   }
   if (status == OK) {
@@ -87,6 +102,8 @@ static Status read_best(FamiliesRun *run, const FamiliesPair *pair, Best *best) 
                    shard_count(own), best->id));
   TRY(archive_read(run->neighbours, families_dataset(pair, "cosine", name), own.first,
                    shard_count(own), best->cosine));
+  TRY_ALL(run->team,
+          families_check_ids(pair->group, "parent", best->id, cells, pair->parent->latents));
   for (int64_t i = 0; i < cells; ++i) {
     best->stands[i] = LOOKUP_NONE;
   }
@@ -134,6 +151,7 @@ static Status find_siblings(FamiliesRun *run, const FamiliesDictionary *one, Dup
   ASSERT(pair != NULL);
   TRY(archive_shape(run->neighbours, families_dataset(pair, "parent_id", name), ARCHIVE_U32, 2,
                     shape));
+  TRY(check_shape(run, families_dataset(pair, "cosine", name), shape));
   best.most = shape[1];
   Status status = team_agree(run->team, best_take(&best, shard_count(one->own)));
   if (status == OK) {

@@ -61,12 +61,14 @@ static Status read_rows(const FamiliesDictionary *one, Block *block) {
                    : OK;
 }
 
-/* Replace rows below `past` by their tokens: rows of a feature ascend. */
+/* Replace rows below `past` by their tokens: rows of a feature ascend, or it ends at the first that does not. */
 static void put_tokens(Block *block, int64_t first, int64_t past) {
   const int64_t from = block->start[block->first];
   for (int64_t i = block->first; i < block->past; ++i) {
     int64_t *next = &block->next[i - block->first];
-    for (; *next < block->start[i + 1] && block->row[*next - from] < past; ++*next) {
+    for (; *next < block->start[i + 1] && block->row[*next - from] < past &&
+           block->row[*next - from] >= first;
+         ++*next) {
       block->row[*next - from] = block->token[block->row[*next - from] - first];
     }
   }

@@ -281,6 +281,8 @@ static Status run_all(Harvest *harvest, Progress *progress) {
   return OK;
 }
 
+enum { NAME_MOST = 256 }; /* bytes; an attribute holds no 64 KiB */
+
 /* The name that the file itself gives: its path would make equal runs differ. */
 static Status model_name(const Harvest *harvest, Text *name) {
   const char *bytes = "";
@@ -288,7 +290,11 @@ static Status model_name(const Harvest *harvest, Text *name) {
   if (gguf_has(harvest->gguf, "general.name")) {
     TRY(gguf_text(harvest->gguf, "general.name", &bytes, &length));
   }
-  return text_append(name, bytes, length);
+  int64_t kept = length < NAME_MOST ? length : NAME_MOST;
+  while (kept > 0 && kept < length && ((unsigned char)bytes[kept] & 0xC0) == 0x80) {
+    --kept; /* whole characters */
+  }
+  return text_append(name, bytes, kept);
 }
 
 static Status write_file(Harvest *harvest) {

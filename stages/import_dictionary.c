@@ -1,5 +1,6 @@
 #include "import_dictionary.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "progress.h"
 #include "schema.h"
 #include "shard.h"
+#include "spectrum.h"
 #include "stamp.h"
 #include "text.h"
 
@@ -220,7 +222,13 @@ static Status read_b_dec(Import *import) {
   const int64_t width = import->bundle->width;
   TRY(bundle_read(import->bundle, BUNDLE_DECODER_BIAS, 0, width, import->b_dec));
   for (int64_t j = 0; j < width; j++) {
-    import->b_dec[j] = (float)((double)import->b_dec[j] / import->bundle->input_scale);
+    const double value = (double)import->b_dec[j] / import->bundle->input_scale;
+    if (!(fabs(value) <= FLT_MAX)) {
+      return RAISE(ERR_NUMERIC,
+                   "%s: element %lld of the decoder bias, scaled by 1 / %g, is no float32",
+                   import->settings->source, (long long)j, import->bundle->input_scale);
+    }
+    import->b_dec[j] = (float)value;
   }
   return OK;
 }
@@ -292,12 +300,20 @@ static Status make(Import *import) {
   return OK;
 }
 
+static Status check_width(const Import *import) {
+  return import->bundle->width <= SPECTRUM_WIDEST
+             ? OK
+             : RAISE(ERR_UNSUPPORTED, "%s: width %lld: rows of at most %d numbers are read",
+                     import->settings->source, (long long)import->bundle->width, SPECTRUM_WIDEST);
+}
+
 static Status work(Import *import) {
   Stamp stamp;
   bool go;
   TRY_OWN(import->team, &import->path,
           stage_path(import->stage, &import->path, "dictionaries/%s.h5", import->settings->name));
   TRY_ALL(import->team, open_bundle(import));
+  TRY_ALL(import->team, check_width(import));
   TRY(make_stamp(import, &stamp));
   TRY(stage_claim(import->stage, &stamp, import->path, &go));
   return go ? make(import) : OK;

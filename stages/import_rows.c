@@ -9,12 +9,13 @@
 #include "log.h"
 #include "memory.h"
 #include "progress.h"
+#include "spectrum.h"
 
 /* Rows come in units of a size that their width fixes; a rank has consecutive units and reads
  * nothing else of the large file. */
 
 enum { UNIT_ROWS = 4096, UNIT_VALUES = 1 << 21 };
-enum { WIDTH_MOST = 1 << 24 };          /* rows of activations.h5 have at most 1 GiB */
+enum { WIDTH_MOST = SPECTRUM_WIDEST };
 #define ROWS_MOST (INT64_C(4294967294)) /* codes name rows by 32 bits */
 
 /* The files. */

@@ -5,6 +5,8 @@
 
 #include "memory.h"
 
+_Static_assert((int)SETTINGS_LEVELS <= (int)ATLAS_LEVELS_MOST, "an atlas holds all levels");
+
 Status run_atlas_open(Stage *stage, bool whole, Atlas *atlas) {
   const Settings *settings = &stage->settings;
   AtlasDeclared *declared = NULL;

@@ -14,7 +14,7 @@
 #include "steer_ablate.h"
 #include "steer_run.h"
 
-enum { HEAD = 9, ABLATED = 20, TOKENS_MOST = 100000, BATCH_BYTES = 1 << 26 };
+enum { HEAD = 9, ABLATED = 20, BATCH_BYTES = 1 << 26 };
 
 /* All that is asked, and what it is shown with. */
 typedef struct Steering {
@@ -36,8 +36,8 @@ static Status parse_flags(const Stage *stage, SteerAsk *ask) {
   const char *temperature = stage_flag(stage, "--temperature");
   const char *sweep = stage_flag(stage, "--sweep"), *clamp = stage_flag(stage, "--clamp");
   char *end = NULL;
-  TRY(stage_integer(stage, "--tokens", 1, TOKENS_MOST, &ask->tokens));
-  TRY(stage_integer(stage, "--from", 0, TOKENS_MOST, &ask->from));
+  TRY(stage_integer(stage, "--tokens", 1, STEER_TOKENS, &ask->tokens));
+  TRY(stage_integer(stage, "--from", 0, STEER_TOKENS, &ask->from));
   TRY(stage_integer(stage, "--seed", 0, INT64_C(1) << 53, &ask->seed));
   ask->is_random = stage_flag(stage, "--random") != NULL;
   if (temperature != NULL) {
@@ -86,6 +86,9 @@ static Status read_batch(Steering *steering, const SteerAsk *ask, const char *pa
   Text text = {0};
   Status status = text_read_file(&text, path, BATCH_BYTES);
   char *rest = status == OK ? text.bytes : NULL;
+  if (status == OK && (int64_t)strlen(text_chars(&text)) != text.length) {
+    status = RAISE(ERR_FORMAT, "%s: holds a zero byte: no text", path);
+  }
   for (int64_t number = 1; status == OK && rest != NULL && *rest != '\0'; ++number) {
     char *line = rest, *end = strchr(rest, '\n');
     rest = end != NULL ? end + 1 : NULL;

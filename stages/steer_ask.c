@@ -125,11 +125,13 @@ static Status take_member(SteerAsk *ask, const Settings *settings, const char *k
   if (strcmp(key, "sweep") == 0 && json_is_string(value)) {
     return steer_ask_sweep(ask, json_string_value(value));
   }
-  if (strcmp(key, "tokens") == 0 && json_is_integer(value) && json_integer_value(value) > 0) {
+  if (strcmp(key, "tokens") == 0 && json_is_integer(value) && json_integer_value(value) > 0 &&
+      json_integer_value(value) <= STEER_TOKENS) {
     ask->tokens = json_integer_value(value);
     return OK;
   }
-  if (strcmp(key, "from") == 0 && json_is_integer(value) && json_integer_value(value) >= 0) {
+  if (strcmp(key, "from") == 0 && json_is_integer(value) && json_integer_value(value) >= 0 &&
+      json_integer_value(value) <= STEER_TOKENS) {
     ask->from = json_integer_value(value);
     return OK;
   }
@@ -145,8 +147,9 @@ static Status take_member(SteerAsk *ask, const Settings *settings, const char *k
     ask->is_random = json_is_true(value);
     return OK;
   }
-  return RAISE(ERR_FORMAT, "%s: \"%s\" is no key of a batch, or has a value of the wrong kind",
-               place, key);
+  return RAISE(ERR_FORMAT,
+               "%s: \"%s\" is no key of a batch, or has a value of the wrong kind or size", place,
+               key);
 }
 
 static Status take_object(SteerAsk *ask, const Settings *settings, json_t *object,

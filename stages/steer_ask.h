@@ -9,7 +9,7 @@
 
 /** What is asked of cleave-steer: by flags, or a line of a batch. */
 
-enum { STEER_CLAMPS = 64, STEER_SWEEP = 32 };
+enum { STEER_CLAMPS = 64, STEER_SWEEP = 32, STEER_TOKENS = 100000 };
 
 /** One feature, held at `times` its strongest activation. */
 typedef struct SteerWish {
@@ -24,7 +24,7 @@ typedef struct SteerAsk {
   int64_t clamp_count;
   double sweep[STEER_SWEEP]; /* `times` of all clamps, one text each; none: as the clamps say */
   int64_t sweep_count;
-  int64_t tokens;     /* to generate */
+  int64_t tokens;     /* to generate, at most STEER_TOKENS */
   double temperature; /* 0: the likeliest token */
   int64_t seed;       /* of drawn tokens and of random directions */
   int64_t from;       /* first token of the prompt that is clamped, from 0 */

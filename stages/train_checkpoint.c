@@ -1,6 +1,7 @@
 #include "train_checkpoint.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,22 +33,30 @@ static int64_t step_of(const char *name, bool *is_part) {
   return *is_part || name[past] == '\0' ? step : -1;
 }
 
-/* The last complete checkpoint below `before`; -1 for none. */
-static int64_t last_before(const TrainCheckpoint *checkpoint, int64_t before) {
-  int64_t last = -1;
+/* The last complete checkpoint below `before`; -1 for none. A folder that cannot be read is not one without
+ * checkpoints: training would begin anew. */
+static Status last_before(const TrainCheckpoint *checkpoint, int64_t before, int64_t *last) {
+  *last = -1;
   DIR *folder = opendir(checkpoint->folder);
+  if (folder == NULL && errno == ENOENT) {
+    return OK;
+  }
+  errno = 0;
   for (struct dirent *entry = folder == NULL ? NULL : readdir(folder); entry != NULL;
        entry = readdir(folder)) {
     bool is_part = false;
     const int64_t step = step_of(entry->d_name, &is_part);
-    if (!is_part && step > last && step < before) {
-      last = step;
+    if (!is_part && step > *last && step < before) {
+      *last = step;
     }
+    errno = 0;
   }
+  const int why = errno;
   if (folder != NULL) {
     closedir(folder);
   }
-  return last;
+  return why == 0 ? OK
+                  : RAISE(ERR_FILE, "%s: cannot be read: %s", checkpoint->folder, strerror(why));
 }
 
 /* Remove the checkpoints outside of [first, last], and parts. */
@@ -146,7 +155,9 @@ Status train_checkpoint_save(const TrainCheckpoint *checkpoint, Team *team, Trai
   if (status == OK && team->rank == 0) {
     int64_t oldest = train->step;
     for (int i = 1; i < KEPT; i++) {
-      oldest = last_before(checkpoint, oldest);
+      if (last_before(checkpoint, oldest, &oldest) != OK) {
+        oldest = -1; /* all are kept */
+      }
     }
     keep_between(checkpoint, oldest, INT64_MAX);
   }
@@ -262,7 +273,9 @@ static Status load(const TrainCheckpoint *checkpoint, Team *team, Train *train, 
 static Status load_before(const TrainCheckpoint *checkpoint, Team *team, Train *train, bool force,
                           int64_t *step, Found *found) {
   char *path = NULL;
-  *step = team->rank == 0 ? last_before(checkpoint, *step) : -1;
+  const int64_t before = *step;
+  *step = -1;
+  TRY_ALL(team, team->rank == 0 ? last_before(checkpoint, before, step) : OK);
   team_broadcast(team, step, (int64_t)sizeof(*step), 0);
   if (*step < 0) {
     return OK;

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "memory.h"
 #include "text.h"
 
@@ -11,7 +13,8 @@ static const char HEADER[] =
     "step,rows,loss,explained_variance,l0,dead,gradient_norm,rate,aux_loss,penalty\n";
 
 static Status write_failed(const TrainLog *log) {
-  return RAISE(errno == ENOSPC ? ERR_SPACE : ERR_FILE, "%s: %s", log->path, strerror(errno));
+  return RAISE(errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE, "%s: %s", log->path,
+               strerror(errno));
 }
 
 static Status add_text(TrainLog *log, const char *text) {
@@ -28,14 +31,32 @@ static Status begin(TrainLog *log) {
   return log->file == NULL ? write_failed(log) : add_text(log, HEADER);
 }
 
-/* What was written after the checkpoint is cut off: it comes again. */
+/* Bytes up to the end of the last whole line. */
+static int64_t whole_lines(FILE *file) {
+  int64_t at = 0, end = 0;
+  for (int byte = getc(file); byte != EOF; byte = getc(file)) {
+    ++at;
+    end = byte == '\n' ? at : end;
+  }
+  return end;
+}
+
+/* What was written after the checkpoint is cut off: it comes again. Of a file that a crash left shorter than that the
+ * whole lines stay. */
 static Status go_on(TrainLog *log, int64_t bytes) {
+  struct stat about;
   log->file = fopen(log->path, "r+");
   if (log->file == NULL && errno == ENOENT) {
     return begin(log);
   }
-  if (log->file == NULL || ftruncate(fileno(log->file), (off_t)bytes) != 0 ||
-      fseek(log->file, 0, SEEK_END) != 0) {
+  if (log->file == NULL || fstat(fileno(log->file), &about) != 0) {
+    return write_failed(log);
+  }
+  if (about.st_size < bytes) {
+    log_warning("%s: lines before the checkpoint are missing", log->path);
+    bytes = whole_lines(log->file);
+  }
+  if (ftruncate(fileno(log->file), (off_t)bytes) != 0 || fseek(log->file, 0, SEEK_END) != 0) {
     return write_failed(log);
   }
   log->bytes = bytes;

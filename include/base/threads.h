@@ -28,7 +28,7 @@ typedef Status (*ThreadsUnit)(int64_t unit, int thread, void *context);
  *  stops the handing out of further units; its status is returned (that of the lowest failing unit
  *  seen) and its reason adopted by the caller's thread. Units must write to places of their own. A
  *  unit that calls threads_run itself runs those units one after the other, under its own thread
- *  number.
+ *  number, unless it is the only one: then they run as if it had not been there.
  *  ranks   local; from the main thread or from a unit
  *  fails   ERR_MEMORY when threads cannot be started, else as the units */
 Status threads_run(int64_t units, ThreadsUnit run, void *context) MUST_USE;

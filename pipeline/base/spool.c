@@ -35,7 +35,7 @@ Status spool_open(Spool **out, const char *folder) {
   if (status == OK) {
     spool->file = mkstemp(path);
     if (spool->file < 0) {
-      const Status code = errno == ENOSPC ? ERR_SPACE : ERR_FILE;
+      const Status code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE;
       status = RAISE(code, "%s: no temporary file there: %s", folder, strerror(errno));
     } else {
       unlink(path);

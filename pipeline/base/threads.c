@@ -140,9 +140,20 @@ void threads_set(int count) {
   g_pool.count = count;
 }
 
+/* The set must be as large as the kernel's, which may know of more than the 1,024 CPUs of cpu_set_t. */
+static const size_t CPUS_LEAST = 1024, CPUS_MOST = 1 << 20;
+
 int threads_cores(void) {
-  cpu_set_t allowed;
-  return sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  int cores = 0;
+  for (size_t cpus = CPUS_LEAST; cores == 0 && cpus <= CPUS_MOST; cpus *= 2) {
+    cpu_set_t *const allowed = CPU_ALLOC(cpus);
+    const size_t bytes = CPU_ALLOC_SIZE(cpus);
+    if (allowed != NULL && sched_getaffinity(0, bytes, allowed) == 0) {
+      cores = CPU_COUNT_S(bytes, allowed);
+    }
+    CPU_FREE(allowed);
+  }
+  return cores > 0 ? cores : 1;
 }
 
 int threads_count(void) {

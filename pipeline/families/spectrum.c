@@ -134,7 +134,7 @@ static Status run(Team *team, Grid *grid, const double *covariance, double *valu
 }
 
 Status spectrum_of(Team *team, const double *covariance, int64_t width, double *values) {
-  ASSERT(width >= 1 && width < 1 << 15);
+  ASSERT(width >= 1 && width <= SPECTRUM_WIDEST);
   Grid grid = {.width = (int)width};
   const int handle = Csys2blacs_handle(team->comm);
   memset(values, 0, (size_t)width * sizeof *values);

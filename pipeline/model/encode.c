@@ -212,6 +212,7 @@ static Status keep_codes(Encode *encode, const EncodeBatch *batch, int64_t first
   return codes_add(encode->codes, &codes);
 }
 
+/* Asked after the first rows and after whole batches: other pieces depend on the number of ranks. */
 static Status check_length(const Encode *encode) {
   const double rows = (double)codes_rows(encode->codes);
   const double mean = (double)codes_entries(encode->codes) / rows;
@@ -244,7 +245,9 @@ static Status encode_piece(Encode *encode, const EncodeBatch *batch, int64_t fir
   TRY(fire_select(encode->team, sae, encode->centred + first * sae->width, rows, encode->fire));
   TRY(deal_rows(encode->deal, encode->team, encode->fire));
   TRY(keep_codes(encode, batch, first));
-  TRY_ALL(encode->team, check_length(encode));
+  if (codes_rows(encode->codes) <= FIRST_ROWS) {
+    TRY_ALL(encode->team, check_length(encode));
+  }
   fit_piece(encode);
   return measure_piece(&work, rows);
 }
@@ -261,7 +264,7 @@ Status encode_batch(Encode *encode, const EncodeBatch *batch) {
     first += rows;
   }
   add_errors(encode, batch);
-  return OK;
+  return team_agree(encode->team, check_length(encode));
 }
 
 double encode_explained_variance(const Encode *encode) {

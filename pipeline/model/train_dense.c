@@ -124,8 +124,9 @@ static double reach_of(const Train *t, int64_t latent, int which) {
   return t->dec_norm[latent] * (which == 0 ? t->sae->norm[latent] : bias);
 }
 
-/* |sum a_i w_dec_i| <= sum (|x| |w_enc_i| + |b_i|) |w_dec_i|, far too large, and still the unit is a small
- * part of a rounding to float32. The sums are in fixed point, so they are the same on any ranks. */
+/* |sum a_i w_dec_i| <= sum (|x| |w_enc_i| + |b_i|) |w_dec_i|, far too large: up to a few million latents the unit is
+ * still a small part of a rounding to float32, at 34 million some of them. The sums are in fixed point, so they are
+ * the same on any ranks. */
 static void set_scales(Train *t, Team *team) {
   TrainDense *d = t->dense;
   const int64_t own = shard_count(t->sae->own);

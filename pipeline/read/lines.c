@@ -99,10 +99,14 @@ static Status add_folder(Lines *lines, const char *path, int depth) {
   return status;
 }
 
-/* Inside a folder, links to folders (they may go round in circles) and whatever is no file are
- * left out. */
+/* Inside a folder, links to folders (they may go round in circles) or to nothing, and whatever is no
+ * file are left out. */
 static Status add_path(Lines *lines, const char *path, int depth, bool is_given) {
   struct stat about, link;
+  if (!is_given && lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && stat(path, &about) != 0 &&
+      errno == ENOENT) {
+    return OK;
+  }
   if (stat(path, &about) != 0 || lstat(path, &link) != 0) {
     return RAISE(errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_FILE,
                  "text %s: cannot be read: %s", path, strerror(errno));

@@ -139,7 +139,7 @@ static Status finish(const char *part, const char *folder, const Stamp *stamp) {
   Text old = {0};
   stamp_text(stamp, text);
   Status status = write_asset(part, "stamp", text, 16);
-  status = status == OK ? text_printf(&old, "%s.old", folder) : status;
+  status = status == OK ? text_printf(&old, "%s.part.old", folder) : status;
   status = status == OK ? replace(part, text_chars(&old), folder) : status;
   text_clear(&old);
   return status;

@@ -173,7 +173,7 @@ Status strip_values(const Strip *strip, const AtlasDictionary *dictionary, int64
     uint32_t row = 0;
     float value = 0;
     TRY(shelf_read(dictionary->columns[ATLAS_FEATURE_ROW], at, 1, &row));
-    if (row >= strip->past_row) {
+    if (row >= strip->past_row || row < strip->first_row) { /* the latter: a damaged file */
       break;
     }
     TRY(shelf_read(dictionary->columns[ATLAS_FEATURE_VALUE], at, 1, &value));

@@ -183,10 +183,11 @@ static Status put_histogram(const Summary *summary, const char *object) {
   char name[NAME_SIZE];
   name_object(name, object + 1, "best_histogram", "");
   TRY(archive_shape(summary->atlas->neighbours, name, ARCHIVE_I64, 1, &bins));
-  if (bins != BINS) {
-    return RAISE(ERR_FORMAT, "%s: %s has %lld bins instead of %d",
-                 archive_path(summary->atlas->neighbours), name, (long long)bins, BINS);
-  }
+  TRY_ALL(summary->atlas->team,
+          bins == BINS
+              ? OK
+              : RAISE(ERR_FORMAT, "%s: %s has %lld bins instead of %d",
+                      archive_path(summary->atlas->neighbours), name, (long long)bins, BINS));
   TRY(archive_read(summary->atlas->neighbours, name, 0, BINS, counts));
   put_counts(summary, "histogram", counts, BINS);
   return OK;

@@ -136,6 +136,7 @@ static void test_links_in_a_folder_do_not_go_round(void) {
   put("a", "1");
   CU_ASSERT_EQUAL(symlink(target, path_of("loop")), 0);
   CU_ASSERT_EQUAL(symlink("a", path_of("b")), 0);
+  CU_ASSERT_EQUAL(symlink("nothing", path_of("c")), 0);
   expect_documents(g_folder, "1|1|");
 }
 

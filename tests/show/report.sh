@@ -29,7 +29,7 @@ state_is() { # WORDS
   mpirun -n 2 "$CLEAVE_BIN/cleave-report" --check run.yaml >check.out 2>/dev/null || true
   grep -q "$1" check.out
 }
-nothing_left() { [ ! -e run/report.part ] && [ ! -e run/report.old ]; }
+nothing_left() { [ ! -e run/report.part ] && [ ! -e run/report.part.old ]; }
 
 check "the same files at 1 to 4 ranks" same_at_all_ranks
 check "no half-written report is left" nothing_left

@@ -39,6 +39,8 @@ check "a value out of range names file, line and range" \
 check "a value of a wrong type names file and line" \
   fails 3 "type.yaml:$(grep -n 'k: six' type.yaml | cut -d: -f1).*train.k" run/activations.h5 2 train type.yaml
 check "broken YAML names file and line" fails 3 'yaml.yaml:[0-9]+' run/activations.h5 2 harvest yaml.yaml
+{ printf 'folder: run\ndictionaries:\n' && printf '  - {name: "%s", latents: %s}\n' $(for i in $(seq 17); do echo $i $((16 * i)); done); } >levels.yaml
+check "more levels than a report can show" fails 3 'levels.yaml:.*at most 16 levels' - 1 train levels.yaml
 check "a missing run.yaml" fails 4 'nothere.yaml' run/activations.h5 2 harvest nothere.yaml
 check "an unknown flag" fails 2 '--frobnicate' run/activations.h5 2 harvest --frobnicate run.yaml
 check "an unknown override" fails 3 'train.bacth' - 2 train run.yaml train.bacth=3

@@ -84,6 +84,10 @@ wrong() { # CODE PATTERN ARGUMENTS...
 }
 echo '{"prompt": "x", "clamp": "160/1=1", "colour": 3}' >wrong.jsonl
 echo '{"prompt": "x", ' >broken.jsonl
+echo '{"prompt": "x", "clamp": "160/1=1", "tokens": 9223372036854775807}' >long.jsonl
+printf '{"prompt": "x", "clamp": "160/1=1"}\n\0\n' >zero.jsonl
+check "more tokens than can be" wrong 6 'long.jsonl:1: "tokens".*size' --batch long.jsonl
+check "a zero byte in a batch" wrong 6 'zero.jsonl: holds a zero byte' --batch zero.jsonl
 check "an unknown key of a batch" wrong 6 'wrong.jsonl:1: "colour" is no key' --batch wrong.jsonl
 check "a line that is no JSON" wrong 6 'broken.jsonl:1: ' --batch broken.jsonl
 check "a batch that is not there" wrong 4 'none.jsonl' --batch none.jsonl

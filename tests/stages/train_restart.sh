@@ -75,4 +75,20 @@ for architecture in topk batchtopk; do
   kills=0
   check "$architecture: killed on a random rank at random moments, the same bytes" killed_often train.architecture=$architecture
 done
+
+# A crash may leave a log that is shorter than the checkpoint says: its whole lines stay, nothing is padded.
+short_log() {
+  local log=other/training/200.csv
+  rm -rf other/dictionaries other/training other/checkpoints
+  begin 2 train.architecture=$architecture
+  at_work && kill -USR1 $pid
+  wait $pid 2>/dev/null
+  [ -d other/checkpoints/200 ] && truncate -s -20 $log || return 1
+  begin 3 train.architecture=$architecture
+  wait $pid && grep -q "200.csv: lines before the checkpoint are missing" kill.err || { cat kill.err; return 1; }
+  [ "$(tr -d '\0' <$log | wc -c)" -eq "$(wc -c <$log)" ] && [ "$(awk -F, '{print NF}' $log | sort -u)" = 10 ] || return 1
+  sums other | grep '^dictionaries/' >now.sums
+  grep '^dictionaries/' first.sums | diff - now.sums
+}
+check "a log that is too short" short_log
 finish
