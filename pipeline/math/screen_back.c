@@ -39,6 +39,11 @@ void screen_back_clear(Screen *screen) {
   MEMORY_FREE(screen->back_least);
 }
 
+/* A row that takes no part never gets any. */
+static bool has_bar(const ScreenJob *job, int64_t index) {
+  return job->back_counts[index] == job->k || !screen_takes_part(&job->base, index);
+}
+
 bool screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   const ScreenJob *job = screen->job;
   pthread_mutex_t *lock = &screen->locks[tile->base / TILE];
@@ -46,7 +51,7 @@ bool screen_back_look(const Screen *screen, const Tile *tile, ScreenScratch *s) 
   pthread_mutex_lock(lock);
   memcpy(s->back, screen->back_least + tile->base, (size_t)tile->count * sizeof(*s->back));
   for (int64_t n = 0; n < tile->count; n++) {
-    has_bars = has_bars && job->back_counts[tile->base + n] == job->k;
+    has_bars = has_bars && has_bar(job, tile->base + n);
   }
   pthread_mutex_unlock(lock);
   return !has_bars;
