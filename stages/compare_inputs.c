@@ -6,10 +6,7 @@
 #include "memory.h"
 #include "schema.h"
 
-static Status check_shape(const Compare *compare, const Dictionary *one, const int64_t encoder[2]) {
-  if (encoder[0] != one->latents || encoder[1] != one->width) {
-    return RAISE(ERR_FORMAT, "%s: /w_enc is not of the shape of /w_dec", archive_path(one->file));
-  }
+static Status check_shape(const Compare *compare, const Dictionary *one) {
   if (one->latents != one->settings->latents) {
     return RAISE(ERR_DATA, "%s has %lld latents, but run.yaml declares %lld",
                  archive_path(one->file), (long long)one->latents,
@@ -24,24 +21,19 @@ static Status check_shape(const Compare *compare, const Dictionary *one, const i
   return OK;
 }
 
-static Status check_codes(const Dictionary *one, const char *dictionary, int64_t latents) {
+static Status check_codes(const Dictionary *one, const char *dictionary) {
   if (strcmp(dictionary, archive_content(one->file)) != 0) {
     return RAISE(ERR_STALE, "%s was made from another %s: run cleave-encode again",
                  archive_path(one->codes), archive_path(one->file));
-  }
-  if (latents != one->latents) {
-    return RAISE(ERR_FORMAT, "%s: /firings has %lld numbers for %lld latents",
-                 archive_path(one->codes), (long long)latents, (long long)one->latents);
   }
   return OK;
 }
 
 static Status agree_on_codes(Compare *compare, Dictionary *one) {
   char *dictionary = NULL;
-  int64_t latents;
-  TRY(archive_shape(one->codes, "/firings", ARCHIVE_I64, 1, &latents));
+  TRY(archive_expect(one->codes, "/firings", ARCHIVE_I64, 1, &one->latents));
   TRY(archive_get_text(one->codes, "/", "dictionary", &dictionary));
-  const Status status = team_agree(compare->team, check_codes(one, dictionary, latents));
+  const Status status = team_agree(compare->team, check_codes(one, dictionary));
   MEMORY_FREE(dictionary);
   return status;
 }
@@ -60,12 +52,12 @@ static Status open_codes(Compare *compare, Dictionary *one, const char *path) {
 
 static Status open_file(Compare *compare, Dictionary *one, const char *path) {
   TRY(archive_open(compare->team, path, SCHEMA_DICTIONARY, "cleave-train", &one->file));
-  int64_t shape[2], encoder[2];
+  int64_t shape[2];
   TRY(archive_shape(one->file, "/w_dec", ARCHIVE_F32, 2, shape));
-  TRY(archive_shape(one->file, "/w_enc", ARCHIVE_F32, 2, encoder));
+  TRY(archive_expect(one->file, "/w_enc", ARCHIVE_F32, 2, shape));
   one->latents = shape[0];
   one->width = shape[1];
-  return team_agree(compare->team, check_shape(compare, one, encoder));
+  return team_agree(compare->team, check_shape(compare, one));
 }
 
 static Status open_dictionary(Compare *compare, int64_t index) {

@@ -9,18 +9,6 @@
 
 enum { SHARE = 4 }; /* best parents that may propose duplicates */
 
-/* A list of cosines has the shape of the list of ids beside it. */
-static Status check_shape(FamiliesRun *run, const char *name, const int64_t wanted[2]) {
-  int64_t shape[2];
-  TRY(archive_shape(run->neighbours, name, ARCHIVE_F32, 2, shape));
-  TRY_ALL(run->team,
-          shape[0] == wanted[0] && shape[1] == wanted[1]
-              ? OK
-              : RAISE(ERR_FORMAT, "%s: %s has another shape than the ids: run cleave-compare again",
-                      archive_path(run->neighbours), name));
-  return OK;
-}
-
 /* The nearest features of the same dictionary as compare stored them. */
 static Status read_stored(FamiliesRun *run, const FamiliesDictionary *one, DuplicatesNear *near) {
   char name[FAMILIES_NAME + 32];
@@ -31,7 +19,7 @@ static Status read_stored(FamiliesRun *run, const FamiliesDictionary *one, Dupli
   snprintf(name, sizeof name, "/self/%.200s/id", one->settings->name);
   TRY(archive_shape(run->neighbours, name, ARCHIVE_U32, 2, shape));
   snprintf(name, sizeof name, "/self/%.200s/cosine", one->settings->name);
-  TRY(check_shape(run, name, shape));
+  TRY(archive_expect(run->neighbours, name, ARCHIVE_F32, 2, shape));
   Status status = MEMORY_NEW(&id, own * shape[1], "nearest features");
   if (status == OK) {
     status = MEMORY_NEW(&cosine, own * shape[1], "nearest features");
@@ -151,7 +139,8 @@ static Status find_siblings(FamiliesRun *run, const FamiliesDictionary *one, Dup
   ASSERT(pair != NULL);
   TRY(archive_shape(run->neighbours, families_dataset(pair, "parent_id", name), ARCHIVE_U32, 2,
                     shape));
-  TRY(check_shape(run, families_dataset(pair, "cosine", name), shape));
+  TRY(archive_expect(run->neighbours, families_dataset(pair, "cosine", name), ARCHIVE_F32, 2,
+                     shape));
   best.most = shape[1];
   Status status = team_agree(run->team, best_take(&best, shard_count(one->own)));
   if (status == OK) {

@@ -63,16 +63,12 @@ static Status open_codes(FamiliesRun *run, FamiliesDictionary *one) {
 }
 
 static Status open_dictionary(FamiliesRun *run, FamiliesDictionary *one) {
-  int64_t shape[2], encoder[2];
+  int64_t shape[2];
   TRY(open_one(run, one, "dictionaries", SCHEMA_DICTIONARY, "cleave-train or cleave-import",
                &one->file));
   TRY(archive_shape(one->file, "/w_dec", ARCHIVE_F32, 2, shape));
-  TRY(archive_shape(one->file, "/w_enc", ARCHIVE_F32, 2, encoder));
+  TRY(archive_expect(one->file, "/w_enc", ARCHIVE_F32, 2, shape));
   TRY_ALL(run->team, check_latents(one, one->file, shape[0]));
-  TRY_ALL(run->team, encoder[0] == shape[0] && encoder[1] == shape[1]
-                         ? OK
-                         : RAISE(ERR_FORMAT, "%s: /w_enc is not of the shape of /w_dec",
-                                 archive_path(one->file)));
   one->width = shape[1];
   return archive_get_text(one->file, "/", "architecture", &one->architecture);
 }

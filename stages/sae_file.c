@@ -16,23 +16,13 @@ enum { PIECE_BYTES = 64 << 20, ROWS_A_UNIT = 64 };
 /* Attributes and shapes. */
 
 static Status check_vector(const SaeFile *sae, const char *name, int64_t wanted) {
-  int64_t count = 0;
-  TRY(archive_shape(sae->file, name, ARCHIVE_F32, 1, &count));
-  return team_agree(
-      sae->team, count == wanted
-                     ? OK
-                     : RAISE(ERR_FORMAT, "%s: %s has %lld values, not %lld",
-                             archive_path(sae->file), name, (long long)count, (long long)wanted));
+  return archive_expect(sae->file, name, ARCHIVE_F32, 1, &wanted);
 }
 
 static Status check_shapes(SaeFile *sae) {
-  int64_t decoder[2], encoder[2];
+  int64_t decoder[2];
   TRY(archive_shape(sae->file, "/w_dec", ARCHIVE_F32, 2, decoder));
-  TRY(archive_shape(sae->file, "/w_enc", ARCHIVE_F32, 2, encoder));
-  TRY_ALL(sae->team, memcmp(decoder, encoder, sizeof(decoder)) == 0
-                         ? OK
-                         : RAISE(ERR_FORMAT, "%s: /w_enc and /w_dec differ in shape",
-                                 archive_path(sae->file)));
+  TRY(archive_expect(sae->file, "/w_enc", ARCHIVE_F32, 2, decoder));
   sae->latents = decoder[0];
   sae->width = decoder[1];
   TRY(check_vector(sae, "/b_enc", sae->latents));

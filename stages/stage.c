@@ -251,9 +251,8 @@ static void warn_of_binding(Stage *stage) {
         threads_count());
   } else if (team_any(&stage->team, is_narrow)) {
     log_warning(
-        "mpirun has bound ranks to %lld of %lld cores: mpirun --bind-to none lets their threads "
-        "use "
-        "the others",
+        "mpirun has bound ranks to %lld of %lld cores: mpirun --bind-to none lets their "
+        "threads use the others",
         (long long)cores, (long long)all);
   }
 }

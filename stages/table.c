@@ -12,7 +12,7 @@
 enum { BUFFER = 1 << 20 };
 
 static Status failed(const Table *table, const char *doing) {
-  const Status code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE;
+  const Status code = status_of_write(errno);
   return RAISE(code, "%s: %s: %s", table->part, doing, strerror(errno));
 }
 

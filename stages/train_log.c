@@ -13,8 +13,7 @@ static const char HEADER[] =
     "step,rows,loss,explained_variance,l0,dead,gradient_norm,rate,aux_loss,penalty\n";
 
 static Status write_failed(const TrainLog *log) {
-  return RAISE(errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE, "%s: %s", log->path,
-               strerror(errno));
+  return RAISE(status_of_write(errno), "%s: %s", log->path, strerror(errno));
 }
 
 static Status add_text(TrainLog *log, const char *text) {

@@ -57,6 +57,10 @@ const char *status_name(Status status);
  *  ranks   local */
 const char *status_why(void);
 
+/** The code of a failed write with this errno: ERR_SPACE on a full disk or quota, else ERR_FILE.
+ *  ranks   local */
+Status status_of_write(int why);
+
 /** Adopt a reason that arrived from another thread or rank.
  *  ranks   local */
 void status_set_why(const char *why);

@@ -106,8 +106,13 @@ void archive_close(Archive **archive);
  *  fails   ERR_FORMAT when it is not there or of another type */
 Status archive_shape(Archive *archive, const char *name, ArchiveType type, int dims,
                      int64_t *shape) MUST_USE;
+/** Is a dataset there, of this type and of exactly this shape?
+ *  wanted  in      [dims]
+ *  fails   ERR_FORMAT: says what it is instead */
+Status archive_expect(Archive *archive, const char *name, ArchiveType type, int dims,
+                      const int64_t *wanted) MUST_USE;
 /** Read rows of the first dimension (rows may be 0). Independent of other ranks' ranges; overlaps
- *  are fine. The type is the file's: check it with archive_shape first.
+ *  are fine. The type is the file's: check it with archive_shape or archive_expect first.
  *  fails   ERR_FORMAT (no such dataset, range outside it), ERR_FILE */
 Status archive_read(Archive *archive, const char *name, int64_t first, int64_t rows,
                     void *data) MUST_USE;

@@ -35,7 +35,7 @@ Status spool_open(Spool **out, const char *folder) {
   if (status == OK) {
     spool->file = mkstemp(path);
     if (spool->file < 0) {
-      const Status code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE;
+      const Status code = status_of_write(errno);
       status = RAISE(code, "%s: no temporary file there: %s", folder, strerror(errno));
     } else {
       unlink(path);
@@ -59,7 +59,7 @@ static Status flush_piece(Spool *spool) {
     }
     if (wrote <= 0) {
       const int why = wrote < 0 ? errno : ENOSPC;
-      const bool full = why == ENOSPC || why == EDQUOT;
+      const bool full = status_of_write(why) == ERR_SPACE;
       char size[32];
       return RAISE(full ? ERR_SPACE : ERR_FILE, "%s: temporary data, %s so far: %s", spool->folder,
                    text_of_bytes((double)spool_length(spool), size),

@@ -39,6 +39,10 @@ void status_set_why(const char *why) {
   g_why[length] = '\0';
 }
 
+Status status_of_write(int why) {
+  return why == ENOSPC || why == EDQUOT ? ERR_SPACE : ERR_FILE;
+}
+
 const char *status_sentence(Status status) {
   switch (status) {
 #define STATUS_CASE(name, code, sentence) \

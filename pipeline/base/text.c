@@ -258,7 +258,7 @@ Status text_read_file(Text *text, const char *path, int64_t limit) {
 }
 
 static Status raise_write(const char *path, int why) {
-  if (why == ENOSPC || why == EDQUOT) {
+  if (status_of_write(why) == ERR_SPACE) {
     return RAISE(ERR_SPACE, "%s: no space left on its file system", path);
   }
   return RAISE(ERR_FILE, "%s: %s", path, strerror(why));

@@ -103,16 +103,16 @@ static Status add_folder(Lines *lines, const char *path, int depth) {
  * file are left out. */
 static Status add_path(Lines *lines, const char *path, int depth, bool is_given) {
   struct stat about, link;
-  if (!is_given && lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && stat(path, &about) != 0 &&
-      errno == ENOENT) {
-    return OK;
-  }
-  if (stat(path, &about) != 0 || lstat(path, &link) != 0) {
+  const bool is_link = lstat(path, &link) == 0 && S_ISLNK(link.st_mode);
+  if (stat(path, &about) != 0) {
+    if (is_link && !is_given && errno == ENOENT) {
+      return OK;
+    }
     return RAISE(errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : ERR_FILE,
                  "text %s: cannot be read: %s", path, strerror(errno));
   }
   if (S_ISDIR(about.st_mode)) {
-    return is_given || !S_ISLNK(link.st_mode) ? add_folder(lines, path, depth) : OK;
+    return is_given || !is_link ? add_folder(lines, path, depth) : OK;
   }
   if (S_ISREG(about.st_mode)) {
     return add_file(lines, path, about.st_size);

@@ -173,7 +173,7 @@ static Status write_all(const char *path, int out, const uint8_t *bytes, int64_t
       continue;
     }
     if (wrote <= 0) {
-      const bool is_full = wrote == 0 || errno == ENOSPC || errno == EDQUOT;
+      const bool is_full = wrote == 0 || status_of_write(errno) == ERR_SPACE;
       return RAISE(is_full ? ERR_SPACE : ERR_FILE, "%s: %s", path,
                    wrote == 0 ? "nothing could be written" : strerror(errno));
     }
@@ -215,8 +215,7 @@ static Status unpack_to(TensorFile *file, const Tensor *tensor, const char *part
   const TensorPlace *place = &file->places[tensor - file->tensors];
   Status status = unpack(file, tensor->name, place, part, out);
   if (close(out) != 0 && status == OK) { /* network file systems report a full disk only now */
-    status = RAISE(errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE, "%s: %s", part,
-                   strerror(errno));
+    status = RAISE(status_of_write(errno), "%s: %s", part, strerror(errno));
   }
   if (status == OK && rename(part, path) != 0) {
     status = RAISE(ERR_FILE, "%s: %s", path, strerror(errno));

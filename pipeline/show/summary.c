@@ -179,15 +179,11 @@ static Status put_dictionary(const Summary *summary, int index) {
 }
 
 static Status put_histogram(const Summary *summary, const char *object) {
-  int64_t counts[BINS], bins = 0;
+  const int64_t bins = BINS;
+  int64_t counts[BINS];
   char name[NAME_SIZE];
   name_object(name, object + 1, "best_histogram", "");
-  TRY(archive_shape(summary->atlas->neighbours, name, ARCHIVE_I64, 1, &bins));
-  TRY_ALL(summary->atlas->team,
-          bins == BINS
-              ? OK
-              : RAISE(ERR_FORMAT, "%s: %s has %lld bins instead of %d",
-                      archive_path(summary->atlas->neighbours), name, (long long)bins, BINS));
+  TRY(archive_expect(summary->atlas->neighbours, name, ARCHIVE_I64, 1, &bins));
   TRY(archive_read(summary->atlas->neighbours, name, 0, BINS, counts));
   put_counts(summary, "histogram", counts, BINS);
   return OK;

@@ -211,6 +211,24 @@ Status archive_shape(Archive *archive, const char *name, ArchiveType type, int d
   return team_agree(archive->team, shape_here(archive, name, type, dims, shape));
 }
 
+static Status expect_here(Archive *archive, const char *name, ArchiveType type, int dims,
+                          const int64_t *wanted) {
+  int64_t shape[ARCHIVE_DIMS];
+  TRY(shape_here(archive, name, type, dims, shape));
+  for (int i = 0; i < dims; i++) {
+    if (shape[i] != wanted[i]) {
+      return RAISE(ERR_FORMAT, "%s: dimension %d of %s is %" PRId64 " instead of %" PRId64,
+                   archive->path, i, name, shape[i], wanted[i]);
+    }
+  }
+  return OK;
+}
+
+Status archive_expect(Archive *archive, const char *name, ArchiveType type, int dims,
+                      const int64_t *wanted) {
+  return team_agree(archive->team, expect_here(archive, name, type, dims, wanted));
+}
+
 static Status find_range(Archive *archive, const char *name, int64_t first, int64_t rows,
                          const Slab **slab) {
   TRY(find_or_open(archive, name, slab));

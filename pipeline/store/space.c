@@ -34,8 +34,7 @@ static int allocate(int descriptor, int64_t bytes) {
 Status space_probe(const char *path, int64_t bytes) {
   const int descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0666);
   if (descriptor < 0) {
-    return RAISE(errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_FILE, "%s: %s", path,
-                 strerror(errno));
+    return RAISE(status_of_write(errno), "%s: %s", path, strerror(errno));
   }
   const int error = allocate(descriptor, bytes);
   const Status status = error != 0 ? raise_failed(error, path, descriptor, bytes) : OK;
