@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lowp.h"
+#include "memory.h"
 #include "threads.h"
 #include "training.h"
 
@@ -65,7 +66,10 @@ static Status run(Stage *stage) {
     TRY_ALL(&stage->team, plan_rates_read(stage, &plan.rates));
   }
   TRY(plan_facts(&plan, rows, width));
-  return print(stage, &plan, memory);
+  Status status = plan_sources_read(&plan);
+  status = status == OK ? print(stage, &plan, memory) : status;
+  MEMORY_FREE(plan.sources);
+  return status;
 }
 
 int main(int argc, char **argv) {
@@ -84,7 +88,9 @@ int main(int argc, char **argv) {
   static const StageSpec SPEC = {
       .name = "plan",
       .purpose = "what every stage takes, before anything is made: memory, disk, operations, time",
-      .reads = "run.yaml; activations.h5, the model and the text, where they are there",
+      .reads =
+          "run.yaml; activations.h5, the model, the text and imported dictionaries, where they are "
+          "there",
       .writes = "rates.csv (with --measure)",
       .next = "",
       .sections = SECTIONS,

@@ -31,9 +31,16 @@ typedef struct PlanFacts {
   bool is_there;         /* activations.h5 */
 } PlanFacts;
 
+/** What the maker of an imported dictionary says of it. */
+typedef struct PlanSource {
+  double l0; /* active latents a row; 0: nobody says */
+  bool is_topk;
+} PlanSource;
+
 typedef struct Plan {
   Stage *stage;
   PlanFacts facts;
+  PlanSource *sources; /* [dictionaries]; of those that are trained here nothing */
   PlanRates rates;
   int64_t ranks, nodes, threads; /* threads a rank */
 } Plan;
@@ -116,6 +123,11 @@ int64_t plan_share(const Plan *plan, int64_t latents);
  *  fails   ERR_DATA (nobody knows rows or width: says what to give); of the files that are there */
 Status plan_facts(Plan *plan, int64_t rows, int64_t width) MUST_USE;
 
+/** What the folders of imported dictionaries say, as far as they are there. The caller frees plan->sources.
+ *  ranks   collective
+ *  fails   as bundle_open() */
+Status plan_sources_read(Plan *plan) MUST_USE;
+
 /** The stages. A stage with nothing to do costs nothing.
  *  ranks   local
  *  index   in      dictionary
@@ -128,7 +140,7 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
-/** Active latents a row of a dictionary: k, what its maker states, or 100 where nobody knows; and codes that a row
+/** Active latents a row of a dictionary: k, what run.yaml or its maker states, or 100 where nobody knows; and codes that a row
  *  keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
 double plan_entries(const Plan *plan, int64_t index);

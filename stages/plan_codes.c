@@ -12,19 +12,22 @@
 enum { DESCRIBED = 16384 };             /* encode_file.c: latents described at a time */
 enum { PIECE_HITS = 4 << 20 };          /* encode.c: hits of rows with thresholds held at once */
 static const double UNKNOWN_L0 = 100.0; /* where neither k nor its maker says */
+static const double OF_BATCH = 0.86; /* of k, what a threshold leaves that was learned on batches */
+
+/* Are its k best latents of a row what fires? */
+static bool is_topk(const Plan *plan, int64_t index) {
+  return settings_is_trained(&plan->stage->settings, index)
+             ? strcmp(training_architecture(plan->stage)->encoded_as, "topk") == 0
+             : plan->sources[index].is_topk;
+}
 
 double plan_l0(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
-  const double stated = settings->dictionaries[index].l0;
-  const bool has_k =
-      settings_is_trained(settings, index) && training_architecture(plan->stage)->has_k;
-  return has_k ? (double)settings->train.k : stated > 0 ? stated : UNKNOWN_L0;
-}
-
-/* Are its k best latents of a row what fires? Of imports nobody knows yet; most have thresholds. */
-static bool is_topk(const Plan *plan, int64_t index) {
-  return settings_is_trained(&plan->stage->settings, index) &&
-         strcmp(training_architecture(plan->stage)->encoded_as, "topk") == 0;
+  const double given = settings->dictionaries[index].l0, stated = plan->sources[index].l0;
+  if (settings_is_trained(settings, index) && training_architecture(plan->stage)->has_k) {
+    return (is_topk(plan, index) ? 1.0 : OF_BATCH) * (double)settings->train.k;
+  }
+  return given > 0 ? given : stated > 0 ? stated : UNKNOWN_L0;
 }
 
 double plan_entries(const Plan *plan, int64_t index) {

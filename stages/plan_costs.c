@@ -28,7 +28,7 @@ double plan_screen(const Plan *plan, double queries, double k) {
 }
 
 /* Of the rate of products in 8 bits, what is left when their scores are looked through as well. */
-static const double SCREENED = 0.92;
+static const double SCREENED = 0.85;
 
 double plan_cached(double least, double most, double dictionary_bytes) {
   return least + (most - least) * fmin(dictionary_bytes / 1.5e8, 1.0);

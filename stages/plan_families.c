@@ -7,17 +7,22 @@
 
 static const double TILE_BYTES = 1 << 30, CHUNK_ENTRIES = 1 << 26, CHUNK_LEAST = 1 << 22,
                     CHUNK_ROWS = 1 << 20; /* families_codes.c */
-static const double CELL = 105; /* bytes of a child's candidate parent in a tile, counts and all */
+/* families_tile.h, evidence.h: bytes of a child's candidate parent in a tile; of one that is stored, while the tile is
+ * filled; of its counts, and of those of the document in hand. Of a child, and of one whose parent is held against
+ * others of its frequency. */
+static const double CELL = 33, STORED = 20, COUNTS = 64, NOW = 8, JUDGED = 156, MATCHED = 1264;
 static const double FEATURE = 135; /* bytes of a feature, of families_read.c and families_write.c */
 static const double CHILD = 170;   /* bytes of a child of a pair: a verdict with 42 statuses */
 static const double EDGE = 48;     /* bytes of an edge, in memory and on disk */
-static const double EDGES = 0.35;  /* of a child: what linked pairs of real dictionaries have */
+static const double EDGES = 0.25;  /* of a child: what linked pairs of real dictionaries have */
+static const double LINKED = 0.35; /* of children of such pairs */
 /* Bytes of families.h5: of a child of a pair, of a feature of a dictionary; of features.csv a line without a parent
  * and one with; of families.csv and families.jsonl a root's. */
 static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, SMALLEST_LINE = 48, CHILD_LINE = 112,
                     ROOT_LINES = 600;
-/* Comparing a firing with one code of the parents, in bytes that could be walked through meanwhile. */
-static const double FIRING_WORK = 100;
+/* Holding a firing against one code of the parents, three times over, and judging a child, in bytes that could be
+ * walked through meanwhile. */
+static const double FIRING_WORK = 140, CHILD_WORK = 5e5;
 /* evidence_suggest.c: lists of the parents that children fire with. */
 static const double SUGGEST_LISTS = 1 << 28;
 
@@ -48,24 +53,50 @@ static double lines_of(const Settings *settings) {
   return bytes;
 }
 
-/* Children meet their candidates in the parent's codes, chunk by chunk. */
+static double cells_of(const Plan *plan) {
+  const Settings *settings = &plan->stage->settings;
+  return (double)(settings->compare.neighbours + settings->families.suggested);
+}
+
+/* Codes that a rank holds at once. */
+static double chunk_of(const Plan *plan) {
+  return fmax(CHUNK_ENTRIES * (double)plan->nodes / (double)plan->ranks, CHUNK_LEAST);
+}
+
+/* Children of a tile. */
+static double room_of(const Plan *plan, const SettingsPair *pair) {
+  const int64_t children = plan->stage->settings.dictionaries[pair->child].latents;
+  return fmax(1.0, fmin((double)plan_share(plan, children), TILE_BYTES / (cells_of(plan) * 160.0)));
+}
+
+/* evidence_suggest.c: what may be listed for a child, whose firings meet a parent each time they can. */
+static double list_bytes(const Plan *plan, const SettingsPair *pair) {
+  const Settings *settings = &plan->stage->settings;
+  const double parents = (double)settings->dictionaries[pair->parent].latents;
+  const double met = (double)plan->facts.rows * plan_l0(plan, pair->child) *
+                     plan_entries(plan, pair->parent) /
+                     (double)settings->dictionaries[pair->child].latents;
+  return settings->families.suggested > 0 ? 8.0 * fmin(parents, met) : 0;
+}
+
+/* Children meet their candidates in the parent's codes, chunk by chunk: first candidates by activation are looked for,
+ * of which few stay from one chunk to the next; then all are counted; then what is linked meets other parents. */
 static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
   const Settings *settings = &plan->stage->settings;
-  const double rows = (double)plan->facts.rows, on_node = (double)plan->ranks / (double)plan->nodes;
+  const double rows = (double)plan->facts.rows;
   const double own = (double)plan_share(plan, settings->dictionaries[pair->child].latents);
-  const double cells = (double)(settings->compare.neighbours + settings->families.suggested);
-  const double room = fmin(own, TILE_BYTES / (cells * 160.0));
-  const double chunk =
-      fmin(rows * plan_entries(plan, pair->parent), fmax(CHUNK_ENTRIES / on_node, CHUNK_LEAST));
-  const double firings =
-      rows * plan_l0(plan, pair->child) / (double)plan->ranks * room / (own + 1.0);
   const double parents = (double)settings->dictionaries[pair->parent].latents;
-  const double each = rows * plan_l0(plan, pair->child) * plan_entries(plan, pair->parent) /
-                      (double)settings->dictionaries[pair->child].latents;
-  const double lists = 2.0 * fmin(SUGGEST_LISTS, 8.0 * room * fmin(parents, 0.01 * each));
-  const double counters = parents * (8.0 * (double)plan->threads + 4.0); /* evidence_suggest.c */
-  return room * cells * CELL + chunk * 9.0 + fmin(rows, CHUNK_ROWS) * 12.0 + firings * 8.0 +
-         counters + lists + rows / 8.0;
+  const double cells = cells_of(plan), room = room_of(plan, pair);
+  const double chunk = fmin(rows * plan_entries(plan, pair->parent), chunk_of(plan));
+  const double firings =
+      8.0 * rows * plan_l0(plan, pair->child) / (double)plan->ranks * room / (own + 1.0);
+  const double lists = fmin(SUGGEST_LISTS, 0.01 * room * list_bytes(plan, pair));
+  const double suggesting = room * (STORED * cells + 12.0 * (double)settings->compare.span) +
+                            parents * 8.0 * (double)plan->threads + lists;
+  const double counting = room * cells * (COUNTS + NOW);
+  const double matching = room * (cells * COUNTS + JUDGED) + LINKED * (room * MATCHED + firings);
+  return room * cells * CELL + chunk * 9.0 + fmin(rows, CHUNK_ROWS) * 12.0 + firings +
+         parents * 4.0 + rows / 8.0 + fmax(suggesting, fmax(counting, matching));
 }
 
 /* Of a child: what its candidates stand for, which of them fired, the best one's links; what every parent fired; and
@@ -100,19 +131,28 @@ static double siblings(const Plan *plan, const SettingsPair *pair) {
          (8.0 * (double)settings->compare.neighbours + 64.0 + SHARED * (row + 4.0));
 }
 
-/* Every rank walks all codes of the parents for its own children. */
+/* Every rank walks all codes of the parents for its own children: for a tile of them twice, and for candidates by
+ * activation as often as their lists are full. What is one chunk is read once. */
+static double walks_of(const Plan *plan, const SettingsPair *pair) {
+  const double own =
+      (double)plan_share(plan, plan->stage->settings.dictionaries[pair->child].latents);
+  const double tiles = ceil(own / room_of(plan, pair));
+  const double codes = (double)plan->facts.rows * plan_entries(plan, pair->parent);
+  return codes > chunk_of(plan) ? 2.0 * tiles + ceil(own * list_bytes(plan, pair) / SUGGEST_LISTS)
+                                : 1.0;
+}
+
 static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
   const double children = (double)settings->dictionaries[pair->child].latents;
   const double rows = (double)plan->facts.rows, ranks = (double)plan->ranks;
-  const double read =
-      rows * (9.0 * plan_entries(plan, pair->parent) * ranks + 8.0 * plan_l0(plan, pair->child)) +
-      children * 24.0 * (double)settings->compare.neighbours;
+  const double firings = rows * plan_l0(plan, pair->child);
+  const double read = rows * 9.0 * plan_entries(plan, pair->parent) * ranks * walks_of(plan, pair) +
+                      8.0 * firings + children * 24.0 * (double)settings->compare.neighbours;
   const PlanCost one = {.memory = tile_bytes(plan, pair),
                         .disk = children * (CHILD_COLUMNS + EDGES * EDGE),
-                        .streamed = rows * plan_l0(plan, pair->child) *
-                                        plan_entries(plan, pair->parent) * FIRING_WORK +
-                                    2.0 * read,
+                        .streamed = firings * plan_l0(plan, pair->parent) * FIRING_WORK +
+                                    children * CHILD_WORK + 2.0 * read,
                         .read = read,
                         .received = looked_up(plan, pair) + siblings(plan, pair)};
   *kept += (double)plan_share(plan, settings->dictionaries[pair->child].latents) *

@@ -9,6 +9,9 @@
 enum { UNITS_A_THREAD = 4 };       /* harvest.c: in a round */
 static const double MIB = 1 << 20; /* bytes */
 
+/* Beside products, in shares of their time: attention and norms; of an evaluation the losses too. */
+static const double FORWARD = 1.08, JUDGED = 1.2;
+
 /* Token tables of a tokenizer, with their hash tables: bytes a token, measured at 49,152 and 262,144 tokens. */
 static const double TOKEN_BYTES = 105;
 
@@ -28,6 +31,11 @@ static double file_bytes(const PlanFacts *facts) {
 
 /* All is held until the file is written: 16 MiB of rows with their records, and 4 MiB for each of three spools and
  * for the text. */
+static double sheet_bytes(const PlanFacts *facts) {
+  const double record = (double)sizeof(ActivationsRow);
+  return 16.0 * MIB * (1.0 + (record + 12.0) / (double)facts->row_bytes) + 4.0 * 4.0 * MIB;
+}
+
 Status plan_harvest(const Plan *plan, PlanCost *cost) {
   const PlanFacts *facts = &plan->facts;
   const double threads = (double)plan->threads, rows = facts->context > 0 ? unit_rows(facts) : 0;
@@ -43,26 +51,46 @@ Status plan_harvest(const Plan *plan, PlanCost *cost) {
     return OK;
   }
   const double unit = rows * ((double)facts->row_bytes + record + 28.0);
-  const double sheet = 16.0 * MIB * (1.0 + (record + 12.0) / (double)facts->row_bytes);
   cost->memory = facts->part.weights +
                  threads * (facts->part.scratch + 4.0 * rows * (double)facts->width) +
-                 (UNITS_A_THREAD * threads + 1.0) * unit + sheet + 4.0 * 4.0 * MIB +
+                 (UNITS_A_THREAD * threads + 1.0) * unit + sheet_bytes(facts) +
                  TOKEN_BYTES * (double)facts->vocabulary;
-  cost->dense = facts->part.operations * (double)facts->tokens;
+  cost->dense = FORWARD * facts->part.operations * (double)facts->tokens;
   cost->read = cost->scratch;
   return OK;
 }
 
-/* Dictionaries go through in pieces of 32 MiB: a matrix read, and turned where its columns are the latents. */
+/* Rows in units, and the sheet that they are gathered on. */
+static void add_rows(const Plan *plan, PlanCost *cost) {
+  const PlanFacts *facts = &plan->facts;
+  const double row = (double)facts->row_bytes, values = 1 << 21;
+  const double unit = fmin(4096.0, values / (double)facts->width);
+  const PlanCost one = {
+      .memory = unit * (4.0 * (double)facts->width + row + 28.0) + sheet_bytes(facts),
+      .disk = file_bytes(facts),
+      .scratch = (double)facts->rows * row,
+      .read = 2.0 * (double)facts->rows * row};
+  plan_then(cost, &one);
+}
+
+/* Dictionaries go through in pieces, of encoder and decoder; their files are read once more, for what they hold. */
+static const double PIECE = 32.0 * (1 << 20),
+                    WORK = 1.4e6; /* bytes: import_dictionary.c; of the readers */
+static void add_dictionary(const Plan *plan, int64_t index, PlanCost *cost) {
+  const double latents = (double)plan->stage->settings.dictionaries[index].latents;
+  const double matrix = 4.0 * latents * (double)plan->facts.width;
+  const PlanCost one = {.memory = 2.0 * fmin(PIECE, matrix) + WORK,
+                        .disk = 2.0 * matrix + 4.0 * (2.0 * latents + (double)plan->facts.width),
+                        .read = 2.0 * 2.0 * matrix};
+  plan_then(cost, &one);
+}
+
 Status plan_import(const Plan *plan, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
-  const double width = (double)plan->facts.width;
   *cost = (PlanCost){0};
   for (int64_t i = 0; i < settings->count; ++i) {
     if (!settings_is_trained(settings, i)) {
-      const double latents = (double)settings->dictionaries[i].latents;
-      cost->disk += 4.0 * (2.0 * latents * width + 2.0 * latents + width);
-      cost->read += 8.0 * latents * width;
+      add_dictionary(plan, i, cost);
     }
     if (!settings_is_encoded(settings, i)) {
       PlanCost codes;
@@ -70,13 +98,8 @@ Status plan_import(const Plan *plan, PlanCost *cost) {
       plan_then(cost, &codes);
     }
   }
-  if (settings_has_work(settings, "import")) {
-    cost->memory = fmax(cost->memory, 3.0 * 32.0 * MIB);
-  }
   if (!settings_harvests(settings)) {
-    cost->disk += file_bytes(&plan->facts);
-    cost->scratch += (double)plan->facts.rows * (double)plan->facts.row_bytes;
-    cost->read += 2.0 * (double)plan->facts.rows * (double)plan->facts.row_bytes;
+    add_rows(plan, cost);
   }
   return OK;
 }
@@ -111,13 +134,12 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) {
   int64_t most = 0;
   const double ranks = (double)plan->ranks;
   const double behind = facts->whole.operations - facts->part.operations;
-  cost->dense = tokens * (facts->whole.operations + 3.0 * behind);
+  cost->dense = JUDGED * tokens * (facts->whole.operations + 3.0 * behind);
   cost->received = (ranks - 1.0) / ranks * 3.0 * tokens * 4.0 * width;
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
     most = latents > most ? latents : most;
-    cost->dense += tokens * behind;
-    cost->dense += 2.0 * tokens * (double)latents * width;
+    cost->dense += JUDGED * tokens * (behind + 2.0 * (double)latents * width);
     promote(plan, (double)latents, cost);
     cost->received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
   }

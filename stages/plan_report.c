@@ -9,13 +9,14 @@
 /* shelf.c: bytes of a dataset's blocks that stay in memory, once they were looked at. */
 static const double SHELF = 64.0 * 65536.0;
 /* What a label takes where there is text, and characters that show a token, of which a dot stands for one unknown. */
-static const double LABEL = 35, TOKEN = 7.2, NO_TOKEN = 5;
+static const double LABEL = 31, TOKEN = 7.2, NO_TOKEN = 5;
 /* Bytes of the page itself; of what it says of a dictionary and of a pair, of which it lists so many features. */
 static const double ASSETS = 380e3, OF_DICTIONARY = 3e3, OF_PAIR = 5e3, LISTED = 1000, LINE = 55;
-/* Making a feature's pages, in bytes that could be walked through meanwhile. */
-static const double FEATURE_WORK = 4e6;
-/* Most features fire less than the mean one: taken as a third of it. */
-static const double TYPICAL = 1.0 / 3.0;
+/* Making a feature's pages, with text and without, by one thread of a rank, in bytes that could be walked through
+ * meanwhile. */
+static const double FEATURE_WORK = 3.5e6, WORDLESS_WORK = 2.7e6;
+/* Most features fire less than the mean one: taken as a quarter of it. */
+static const double TYPICAL = 0.25;
 
 static double shelf(double rows, double bytes) {
   return fmin(SHELF, rows * bytes);
@@ -86,14 +87,12 @@ static double page_bytes(const Plan *plan, int64_t index, double parents, double
                                      ? settings->report.neighbours
                                      : settings->compare.neighbours);
   return 200.0 + 2.0 * label + parents * (135.0 + label) + examples_of(plan, index) * strip +
-         lists * (15.0 + listed * (26.0 + label)) + (settings_evaluates(settings) ? 290.0 : 0) +
+         lists * (15.0 + listed * (22.5 + label)) + (settings_evaluates(settings) ? 290.0 : 0) +
          (has_text(plan) ? 4.5 * (18.0 + label) : 0);
 }
 
-/* What a family's page says of a feature beside that. */
-static double of_family(const Plan *plan) {
-  return has_text(plan) ? 600 : 400;
-}
+/* What the pages of families say of a feature beside that, as far as it is in one. */
+static const double OF_FAMILY = 60;
 
 static void add_dictionary(const Plan *plan, int64_t index, const SettingsPair *pairs,
                            int64_t count, PlanCost *cost) {
@@ -106,8 +105,9 @@ static void add_dictionary(const Plan *plan, int64_t index, const SettingsPair *
   }
   cost->memory += dictionary_bytes(plan, index);
   cost->disk += OF_DICTIONARY + latents * page_bytes(plan, index, parents, lists) +
-                (settings_is_level(settings, index) ? latents * of_family(plan) : 0);
-  cost->streamed += latents * FEATURE_WORK;
+                (settings_is_level(settings, index) ? latents * OF_FAMILY : 0);
+  cost->streamed +=
+      latents * (has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
 }
 
 Status plan_report(const Plan *plan, PlanCost *cost) {

@@ -30,6 +30,9 @@ static double later_bytes(const Plan *plan, const Train *t) {
   return (double)(bytes + rows * spec->k * hit) + tiles;
 }
 
+/* Walks over a row's sums: they are formed, sent, added, read. */
+static const double SUMS = 40;
+
 static double part_bytes(const TrainPart *part, const TrainSpec *spec) {
   return (double)(part->is_whole ? 1 : spec->latents) * (double)train_part_row(part, spec);
 }
@@ -45,29 +48,41 @@ static double checkpoint_bytes(Train *t) {
 }
 
 /* AuxK, which depends on who is dead, is left out. Of a selecting engine: the encoder's scores in 8 bits; for each of
- * k hits and about 8 times as many candidates a row of the dictionary; and all weights with their moments, once in
- * every group of ranks. */
+ * k hits and about 8 times as many candidates a row of the dictionary; what every rank of a group does with sums in
+ * 64 bits over the width, of each nested part; and all weights with their moments, once in every group of ranks. */
 static void work_of(const Train *t, PlanCost *cost) {
   const TrainSpec *spec = &t->spec;
   const double rows = (double)spec->batch * (double)spec->steps, row = 4.0 * (double)spec->width;
   const double weights = 2.0 * (double)spec->latents * row * (double)spec->steps;
   const double scores = 2.0 * rows * (double)spec->latents * (double)spec->width;
-  const bool is_sparse = t->sparse != NULL;
-  *(is_sparse ? &cost->screened : &cost->dense) = is_sparse ? scores : 6.0 * scores;
-  cost->streamed = 7.0 * weights * (double)t->mesh->replicas +
-                   (is_sparse ? rows * (double)spec->k *
-                                    plan_cached(5.0, 14.0, 2.0 * (double)spec->latents * row) * row
-                              : 0.0);
+  const double group = t->mesh->group.size > 1 ? (double)t->mesh->group.size : 0.0;
+  cost->streamed = 7.0 * weights * (double)t->mesh->replicas;
+  if (t->sparse == NULL) {
+    cost->dense = 6.0 * scores;
+    return;
+  }
+  cost->screened = scores;
+  cost->streamed +=
+      rows * row * (double)spec->k * plan_cached(2.5, 16.5, 2.0 * (double)spec->latents * row) +
+      rows * row * SUMS * group * (double)t->sparse->parts;
+}
+
+/* The share of steps with dead latents, for AuxK: of the quickstart's dictionaries those of 32 k latents have none, and
+ * that of 256 k has some as soon as a latent can count as dead. */
+static double share_with_dead(const TrainSpec *spec) {
+  const double rows = (double)spec->batch * (double)spec->steps;
+  const bool has_dead = spec->aux_weight > 0 && spec->latents > 64 * spec->k;
+  return has_dead && rows > (double)spec->dead_rows ? 1.0 - (double)spec->dead_rows / rows : 0.0;
 }
 
 /* Of a row that a group of ranks selects for: the best keys of every rank, where it was cut, and sums over the width in
- * 64 bits, one for each nested part. AuxK has keys and a sum of its own, as if some were dead all the time. */
+ * 64 bits, one for each nested part. AuxK has keys and a sum of its own. */
 static double selected_bytes(const Train *t) {
   const TrainSpec *spec = &t->spec;
   const double width = (double)spec->width, most = 512, half = width / 2.0;
   const double cut = 8.0 * (double)spec->k + 24.0, sums = 16.0 * width * (double)t->sparse->parts;
   const double aux = 8.0 * (half < most ? half : most) + 40.0 + 16.0 * width;
-  return cut + sums + (spec->aux_weight > 0 ? aux : 0.0);
+  return cut + sums + share_with_dead(spec) * aux;
 }
 
 /* A step: the batch's rows as stored, from all ranks; what a group selects in its rows; the groups hand each other

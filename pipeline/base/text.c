@@ -169,8 +169,8 @@ const char *text_of_bytes(double bytes, char *out) {
     bytes /= 1000;
     ++unit;
   }
-  /* 9.95 would print as 10.0 */
-  const int digits = unit > 0 && fabs(bytes) < 99.95 ? 1 : 0;
+  /* three digits, and 9.995 would print as 10.00 */
+  const int digits = unit == 0 || fabs(bytes) >= 99.95 ? 0 : fabs(bytes) < 9.995 ? 2 : 1;
   snprintf(out, SHORT_SIZE, "%.*f %s", digits, bytes, UNITS[unit]);
   return out;
 }

@@ -97,10 +97,11 @@ static void test_sizes_read_well(void) {
   char out[32];
   CU_ASSERT_STRING_EQUAL(text_of_bytes(0, out), "0 bytes");
   CU_ASSERT_STRING_EQUAL(text_of_bytes(999, out), "999 bytes");
-  CU_ASSERT_STRING_EQUAL(text_of_bytes(1000, out), "1.0 kB");
-  CU_ASSERT_STRING_EQUAL(text_of_bytes(1.26e9, out), "1.3 GB");
+  CU_ASSERT_STRING_EQUAL(text_of_bytes(1000, out), "1.00 kB");
+  CU_ASSERT_STRING_EQUAL(text_of_bytes(1.26e9, out), "1.26 GB");
+  CU_ASSERT_STRING_EQUAL(text_of_bytes(9.996e6, out), "10.0 MB");
   CU_ASSERT_STRING_EQUAL(text_of_bytes(99.96e6, out), "100 MB");
-  CU_ASSERT_STRING_EQUAL(text_of_bytes(999.7e6, out), "1.0 GB");
+  CU_ASSERT_STRING_EQUAL(text_of_bytes(999.7e6, out), "1.00 GB");
   CU_ASSERT_STRING_EQUAL(text_of_bytes(1e30, out), "1000000000000 EB");
 }
 
