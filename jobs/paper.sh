@@ -3,11 +3,11 @@
 # usage: jobs/paper.sh [options of sbatch ...]
 # What the stages take there (cleave plan with the rates of Zen 4 cores, 1.5 GB/s between ranks): memory a rank, time
 #   harvest   8.2 TB of activations; as long as your model takes for a billion tokens
-#   train     29 GB, 12 days (34M: 8 days); a checkpoint is 3.3 TB, three must fit; requeued at time limits, it goes on
-#   encode    16 GB, 8 days (34M: 7 days); give it fewer rows (harvest.rows) if half of 34M features need not be seen
+#   train     29 GB, 11 days (34M: 7 days); a checkpoint is 3.3 TB, three must fit; requeued at time limits, it goes on
+#   encode    16 GB, 8 days (34M: 6 days); give it fewer rows (harvest.rows) if half of 34M features need not be seen
 #   compare   3.6 GB, 1 h 30 min; checkpoints itself
-#   families  5 GB, 5 h
-#   report    2.4 GB, minutes; 300 GB on disk
+#   families  6 GB, 18 h
+#   report    1 GB, minutes; 190 GB on disk
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec build/release/bin/cleave submit --nodes 16 -n 128 --threads 12 jobs/paper.yaml -- --exclusive "$@"

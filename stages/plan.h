@@ -140,8 +140,8 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
-/** Active latents a row of a dictionary: k, what run.yaml or its maker states, or 100 where nobody knows; and codes that a row
- *  keeps: of topk the next k too.  ranks local */
+/** Active latents a row of a dictionary: k, what run.yaml or its maker states, or 100 where nobody knows; and codes
+ *  that a row keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
 double plan_entries(const Plan *plan, int64_t index);
 /** Writing the codes of a dictionary that are known already.  ranks local */

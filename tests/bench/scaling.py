@@ -1,4 +1,4 @@
-"""Run by scaling.sh."""
+"""Run by scaling.sh: scaling.py [train|compare|all [RANKS [TFLOPS]]]."""
 import concurrent.futures
 import pathlib
 import subprocess
@@ -13,6 +13,8 @@ PARTS = ["rows", "keys", "sums", "AuxK", "update"]  # step.h
 BANDWIDTH = ALIKE = 200e9  # bytes/s of a rank's memory, by all its threads
 LATENTS, PARENTS, WIDTH, BATCH, K, AUX_K = 33554432, 4194304, 4096, 8192, 64, 512
 PANEL, NEIGHBOURS, SPAN = 65536, 32, 4
+STEPS = {"train": [LATENTS, WIDTH, BATCH, K, AUX_K], "compare": [PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN]}
+RATES, RANKS = (2 * TERA, 10 * TERA, 40 * TERA), (64, 256)
 PLATFORM = """<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">
@@ -62,6 +64,13 @@ def show(folder, name, ranks, rate, arguments, alone):
     return efficiency
 
 
+def cells(wanted):
+    """All of the table, or those asked for."""
+    name, ranks, rate = (*wanted, *["all"] * 3)[:3]
+    return [(one, stage, size) for one in RATES for stage in STEPS for size in RANKS
+            if name in ("all", stage) and ranks in ("all", str(size)) and rate in ("all", str(int(one / TERA)))]
+
+
 def main():
     worst = 1.0
     with tempfile.TemporaryDirectory() as name:
@@ -72,17 +81,14 @@ def main():
         print(f"train: {LATENTS:,} latents, width {WIDTH:,}, batches of {BATCH:,} rows, AuxK at work; compare: a panel of {PANEL:,} "
               f"children a rank with {PARENTS:,} parents\n{'':8} {'ranks':>6} {'TFLOP/s':>8} {'time':>12} {'exchanged':>12} "
               f"{'efficiency':>11} {'waiting':>11}" + "".join(f"{one:>11}" for one in PARTS))
-        for rate in (2 * TERA, 10 * TERA, 40 * TERA):
-            step = [LATENTS, WIDTH, BATCH, K, AUX_K]
-            alone = simulate(folder, 1, "train", *step, rate, BANDWIDTH, ALIKE)[1]
-            for ranks in (64, 256):
-                efficiency = show(folder, "train", ranks, rate, step, alone)
-                worst = min(worst, efficiency) if rate == 2 * TERA else worst
-            for ranks in (64, 256):  # weak: a panel is of so many children a rank
-                alone = simulate(folder, 1, "compare", PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN, rate, BANDWIDTH, ALIKE)[1]
-                efficiency = show(folder, "compare", ranks, rate, [PARENTS, WIDTH, PANEL, NEIGHBOURS, SPAN], alone * ranks)
-                worst = min(worst, efficiency) if rate == 2 * TERA else worst
-    print(f"scaling ratio = {worst:.3f} (256 ranks at 2 TFLOP/s, the worse of train and compare)")
+        for rate, name, ranks in cells(sys.argv[1:]):
+            step = STEPS[name]
+            alone = simulate(folder, 1, name, *step, rate, BANDWIDTH, ALIKE)[1]
+            alone *= ranks if name == "compare" else 1  # weak: a panel is of so many children a rank
+            efficiency = show(folder, name, ranks, rate, step, alone)
+            worst = min(worst, efficiency) if rate == 2 * TERA else worst
+    if len(sys.argv) == 1:
+        print(f"scaling ratio = {worst:.3f} (256 ranks at 2 TFLOP/s, the worse of train and compare)")
 
 
 sys.exit(main())
