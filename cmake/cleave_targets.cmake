@@ -77,7 +77,7 @@ endfunction()
 # add_script_check(NAME SCRIPT.sh|.py [arguments...]): a script test; finds programs in $CLEAVE_BIN.
 function(add_script_check name script)
   add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77 COST 100) # long: first
   cleave_test_environment(${name})
 endfunction()
 

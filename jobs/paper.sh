@@ -6,7 +6,7 @@
 #   train     29 GB, 11 days (34M: 7 days); a checkpoint is 3.3 TB, three must fit; requeued at time limits, it goes on
 #   encode    16 GB, 8 days (34M: 6 days); give it fewer rows (harvest.rows) if half of 34M features need not be seen
 #   compare   3.6 GB, 1 h 30 min; checkpoints itself
-#   families  6 GB, 18 h
+#   families  6 GB, 3 days (18 h with families.suggested=0: parents by cosine alone)
 #   report    1 GB, minutes; 190 GB on disk
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,7 @@
 #include "families_codes.h"
 
+#include <stdlib.h>
+
 #include "memory.h"
 
 /* A chunk has at least a row, and at most so many rows and entries; the ranks of a machine share
@@ -31,6 +33,11 @@ static Status make_room(FamiliesCodes *codes, int64_t entries) {
 }
 
 static int64_t entries_most(const FamiliesCodes *codes) {
+  const char *wish = getenv("CLEAVE_CODES");
+  const int64_t wished = wish != NULL ? strtoll(wish, NULL, 10) : 0;
+  if (wished > 0) {
+    return wished;
+  }
   const int64_t share = ENTRIES / codes->run->team->node_size;
   return share > ENTRIES_LEAST ? share : ENTRIES_LEAST;
 }
@@ -83,8 +90,73 @@ static Status read_chunk(void *context, int64_t first, EvidenceChunk *chunk) {
   return OK;
 }
 
+static Status make_places(FamiliesCodes *codes, int64_t rows) {
+  if (rows > codes->starts) {
+    TRY(MEMORY_RESIZE(&codes->start, rows + 1, "first codes of rows"));
+    codes->starts = rows;
+  }
+  if (rows > codes->gathered) {
+    TRY(MEMORY_RESIZE(&codes->from, rows, "first codes of rows"));
+    codes->gathered = rows;
+  }
+  return OK;
+}
+
+/* Rows that follow each other are read at once. */
+static int64_t run_of(const uint32_t *row, int64_t first, int64_t count) {
+  int64_t past = first + 1;
+  while (past < count && row[past] == row[past - 1] + 1) {
+    ++past;
+  }
+  return past;
+}
+
+/* Where a run of rows begins in the file, and, behind those before it, in memory. */
+static Status place_run(FamiliesCodes *codes, const uint32_t *row, int64_t first, int64_t past) {
+  const int64_t before = codes->start[first];
+  int64_t *starts = codes->start + first;
+  TRY(archive_read_here(codes->file, "/row_start", row[first], past - first + 1, starts));
+  TRY(check_start(archive_path(codes->file), "/row_start", starts, past - first));
+  if (starts[0] < 0 || starts[past - first] > codes->source.entries) {
+    return RAISE(ERR_FORMAT, "%s: /row_start points outside /id: run cleave-encode again",
+                 archive_path(codes->file));
+  }
+  for (int64_t i = first; i < past; ++i) {
+    codes->from[i] = codes->start[i];
+  }
+  for (int64_t i = past; i >= first; --i) {
+    codes->start[i] += before - codes->from[first];
+  }
+  return OK;
+}
+
+static Status gather_chunk(void *context, const uint32_t *row, int64_t count,
+                           EvidenceChunk *chunk) {
+  FamiliesCodes *codes = context;
+  codes->chunk.rows = 0; /* it is written over */
+  TRY(make_places(codes, count));
+  codes->start[0] = 0;
+  for (int64_t i = 0; i < count; i = run_of(row, i, count)) {
+    TRY(place_run(codes, row, i, run_of(row, i, count)));
+  }
+  TRY(make_room(codes, codes->start[count]));
+  for (int64_t i = 0; i < count;) {
+    const int64_t past = run_of(row, i, count), at = codes->start[i];
+    const int64_t entries = codes->start[past] - at;
+    if (entries > 0) {
+      TRY(archive_read_here(codes->file, "/id", codes->from[i], entries, codes->id + at));
+      TRY(archive_read_here(codes->file, "/active", codes->from[i], entries, codes->active + at));
+    }
+    i = past;
+  }
+  *chunk = (EvidenceChunk){
+      .rows = count, .start = codes->start, .id = codes->id, .active = codes->active};
+  return OK;
+}
+
 static Status take_rows(FamiliesCodes *codes) {
   const int64_t rows = codes->source.rows < ROWS ? codes->source.rows : ROWS;
+  codes->starts = rows;
   TRY(MEMORY_NEW(&codes->start, rows + 1, "first codes of rows"));
   return MEMORY_NEW(&codes->document, rows, "documents of rows");
 }
@@ -97,7 +169,9 @@ Status families_codes_open(FamiliesCodes *codes, const FamiliesRun *run,
   codes->source = (EvidenceSource){.rows = run->rows,
                                    .entries = entries,
                                    .parents = one->latents,
+                                   .room = entries_most(codes),
                                    .read = read_chunk,
+                                   .gather = gather_chunk,
                                    .context = codes,
                                    .place = archive_path(one->codes)};
   return team_agree(run->team, take_rows(codes));
@@ -105,6 +179,7 @@ Status families_codes_open(FamiliesCodes *codes, const FamiliesRun *run,
 
 void families_codes_close(FamiliesCodes *codes) {
   MEMORY_FREE(codes->start);
+  MEMORY_FREE(codes->from);
   MEMORY_FREE(codes->id);
   MEMORY_FREE(codes->document);
   MEMORY_FREE(codes->value);

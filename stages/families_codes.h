@@ -9,7 +9,8 @@
 /** Codes of a dictionary for evidence.h, read a part at a time, by each rank for itself. */
 
 /** By row: the chunks of an EvidenceSource. A chunk that is asked for again is not read again, so a
- *  corpus of one chunk is read once. */
+ *  corpus of one chunk is read once. CLEAVE_CODES in the environment: at most so many codes in a
+ *  chunk (for tests). */
 typedef struct FamiliesCodes {
   EvidenceSource source; /* its context is this struct: do not move it */
   const FamiliesRun *run;
@@ -19,7 +20,10 @@ typedef struct FamiliesCodes {
   uint32_t *id, *document;
   float *value;
   uint8_t *active;
-  int64_t room; /* entries */
+  int64_t room;     /* entries */
+  int64_t *from;    /* [gathered] first entries of rows that were gathered */
+  int64_t starts;   /* rows that start has room for */
+  int64_t gathered; /* rows that from has room for */
 } FamiliesCodes;
 
 /** ranks   collective

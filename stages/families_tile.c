@@ -76,12 +76,13 @@ static Status suggest(FamiliesTile *tile, Stored *stored) {
   TRY(families_check_ids(pair->group, "parent", stored->id, children * tiles->stored, latents));
   TRY(families_check_ids(pair->group, "parent", stored->span, children * tiles->span, latents));
   TRY(families_firings_read(&tile->firings, tiles->pair->child, tile->of));
-  const EvidenceSuggest suggest = {.children = &tile->firings.children,
-                                   .source = &tiles->codes.source,
-                                   .parent_fired = tiles->parent_fired,
-                                   .lift_min = tiles->pair->rules.evidence.lift_min,
-                                   .most = tiles->suggested,
-                                   .bytes = 1 << 28};
+  const EvidenceSuggest suggest = {
+      .children = &tile->firings.children,
+      .source = &tiles->codes.source,
+      .parent_fired = tiles->parent_fired,
+      .lift_min = tiles->pair->rules.evidence.lift_min,
+      .most = tiles->suggested,
+      .bytes = 8 * tiles->codes.source.room}; /* about as much as the codes take */
   return tiles->suggested > 0 ? evidence_suggest(&suggest, stored->suggestion) : OK;
 }
 

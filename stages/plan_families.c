@@ -23,8 +23,8 @@ static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, SMALLEST_LINE = 48
 /* Holding a firing against one code of the parents, three times over, and judging a child, in bytes that could be
  * walked through meanwhile. */
 static const double FIRING_WORK = 140, CHILD_WORK = 5e5;
-/* evidence_suggest.c: lists of the parents that children fire with. */
-static const double SUGGEST_LISTS = 1 << 28;
+/* evidence_suggest.c: bytes of an entry of the lists of parents that children fire with; a row read alone, in rows. */
+static const double LISTED = 8, APART = 20;
 
 static double features_of(const Settings *settings) {
   double features = 0;
@@ -76,7 +76,7 @@ static double list_bytes(const Plan *plan, const SettingsPair *pair) {
   const double met = (double)plan->facts.rows * plan_l0(plan, pair->child) *
                      plan_entries(plan, pair->parent) /
                      (double)settings->dictionaries[pair->child].latents;
-  return settings->families.suggested > 0 ? 8.0 * fmin(parents, met) : 0;
+  return settings->families.suggested > 0 ? LISTED * fmin(parents, met) : 0;
 }
 
 /* Children meet their candidates in the parent's codes, chunk by chunk: first candidates by activation are looked for,
@@ -90,7 +90,7 @@ static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
   const double chunk = fmin(rows * plan_entries(plan, pair->parent), chunk_of(plan));
   const double firings =
       8.0 * rows * plan_l0(plan, pair->child) / (double)plan->ranks * room / (own + 1.0);
-  const double lists = fmin(SUGGEST_LISTS, 0.01 * room * list_bytes(plan, pair));
+  const double lists = fmin(LISTED * chunk_of(plan), 0.01 * room * list_bytes(plan, pair));
   const double suggesting = room * (STORED * cells + 12.0 * (double)settings->compare.span) +
                             parents * 8.0 * (double)plan->threads + lists;
   const double counting = room * cells * (COUNTS + NOW);
@@ -132,14 +132,15 @@ static double siblings(const Plan *plan, const SettingsPair *pair) {
 }
 
 /* Every rank walks all codes of the parents for its own children: for a tile of them twice, and for candidates by
- * activation as often as their lists are full. What is one chunk is read once. */
+ * activation as often as their lists are full, or in the rows of each child alone. What is one chunk is read once. */
 static double walks_of(const Plan *plan, const SettingsPair *pair) {
-  const double own =
-      (double)plan_share(plan, plan->stage->settings.dictionaries[pair->child].latents);
-  const double tiles = ceil(own / room_of(plan, pair));
-  const double codes = (double)plan->facts.rows * plan_entries(plan, pair->parent);
-  return codes > chunk_of(plan) ? 2.0 * tiles + ceil(own * list_bytes(plan, pair) / SUGGEST_LISTS)
-                                : 1.0;
+  const Settings *settings = &plan->stage->settings;
+  const double rows = (double)plan->facts.rows, l0 = plan_l0(plan, pair->child);
+  const double own = (double)plan_share(plan, settings->dictionaries[pair->child].latents);
+  const double lists = ceil(own * list_bytes(plan, pair) / (LISTED * chunk_of(plan)));
+  const double alone = APART * l0 / (double)plan->ranks;
+  const bool is_one = rows * plan_entries(plan, pair->parent) <= chunk_of(plan);
+  return is_one ? 1.0 : 2.0 * ceil(own / room_of(plan, pair)) + fmin(lists, alone);
 }
 
 static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, PlanCost *cost) {

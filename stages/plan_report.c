@@ -9,7 +9,9 @@
 /* shelf.c: bytes of a dataset's blocks that stay in memory, once they were looked at. */
 static const double SHELF = 64.0 * 65536.0;
 /* What a label takes where there is text, and characters that show a token, of which a dot stands for one unknown. */
-static const double LABEL = 31, TOKEN = 7.2, NO_TOKEN = 5;
+static const double LABEL = 31, TOKEN = 7, NO_TOKEN = 5;
+/* What a feature's figures take, and an example beside its tokens: with text and without. */
+static const double FIGURES = 100, WORDLESS_FIGURES = 280, EXAMPLE = 76, WORDLESS_EXAMPLE = 85;
 /* Bytes of the page itself; of what it says of a dictionary and of a pair, of which it lists so many features. */
 static const double ASSETS = 380e3, OF_DICTIONARY = 3e3, OF_PAIR = 5e3, LISTED = 1000, LINE = 55;
 /* Making a feature's pages, with text and without, by one thread of a rank, in bytes that could be walked through
@@ -82,11 +84,14 @@ static double examples_of(const Plan *plan, int64_t index) {
 static double page_bytes(const Plan *plan, int64_t index, double parents, double lists) {
   const Settings *settings = &plan->stage->settings;
   const double label = label_of(plan), side = (double)settings->report.strip_side;
-  const double strip = 85.0 + (has_text(plan) ? TOKEN : NO_TOKEN) * (2.0 * side + 1.0);
+  const double tokens = 2.0 * side + 1.0;
+  const double strip =
+      has_text(plan) ? EXAMPLE + TOKEN * tokens : WORDLESS_EXAMPLE + NO_TOKEN * tokens;
+  const double figures = has_text(plan) ? FIGURES : WORDLESS_FIGURES;
   const double listed = (double)(settings->report.neighbours < settings->compare.neighbours
                                      ? settings->report.neighbours
                                      : settings->compare.neighbours);
-  return 200.0 + 2.0 * label + parents * (135.0 + label) + examples_of(plan, index) * strip +
+  return figures + 2.0 * label + parents * (135.0 + label) + examples_of(plan, index) * strip +
          lists * (15.0 + listed * (22.5 + label)) + (settings_evaluates(settings) ? 290.0 : 0) +
          (has_text(plan) ? 4.5 * (18.0 + label) : 0);
 }

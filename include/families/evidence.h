@@ -34,12 +34,15 @@ typedef struct EvidenceChunk {
 } EvidenceChunk;
 
 /** Where chunks come from. `read` fills a chunk that begins at row `first` and has at least one
- *  row; its arrays last until the next call.
+ *  row; `gather` (NULL: cannot) one with the codes of some rows, which ascend, as if they were rows
+ *  0, 1, ..., without documents and values. Arrays of a chunk last until the next call.
  *  ranks   local; called by one thread */
 typedef struct EvidenceSource {
   int64_t rows, entries; /* of the corpus */
   int64_t parents;       /* of the parents' dictionary */
+  int64_t room;          /* entries of a chunk, about: what may be gathered at once */
   Status (*read)(void *context, int64_t first, EvidenceChunk *chunk);
+  Status (*gather)(void *context, const uint32_t *row, int64_t count, EvidenceChunk *chunk);
   void *context;
   const char *place; /* where they come from, for messages: "codes/1k.h5" */
 } EvidenceSource;
@@ -54,8 +57,8 @@ Status evidence_fired(const EvidenceSource *source, Shard of, int64_t *narrow,
 
 /** Candidates by activation: for each child the `most` parents of highest P(parent | child) among
  *  all with lift >= lift_min and at least two common rows (active ones); ties to the lower id.
- *  Children are taken in tiles whose counters fit into about `bytes`; the source is read once a
- *  tile.
+ *  Children are taken in tiles whose counters fit into about `bytes`, and the source is read once a
+ *  tile; or, where that would be more, the rows of some children are gathered at a time.
  *  ranks   local
  *  parent_fired in   [source->parents] rows where each parent fires (active)
  *  out     out     [children, most] best first; LOOKUP_NONE: none

@@ -1,3 +1,7 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "evidence.h"
 #include "evidence_walk.h"
 #include "lookup.h"
@@ -6,9 +10,14 @@
 #include "threads.h"
 
 /* Common rows of one child with any parent. While a child is counted, each parent has a counter of
-   the thread; from one chunk to the next a child keeps those that are not 0. */
+   the thread; from one chunk to the next a child keeps those that are not 0. Where these would fill
+   the memory more often than the source can be read, children are counted one after the other, in
+   the rows where they fire alone. */
 
-enum { UNIT = 16, COMMON_LEAST = 2 };
+enum { UNIT = 16, COMMON_LEAST = 2, ROWS_MOST = 1 << 20 };
+
+/* A row that is read alone costs as much as so many of a chunk. */
+static const double APART = 20;
 
 typedef struct Common {
   uint32_t parent, both;
@@ -26,6 +35,14 @@ typedef struct Counters {
   SelectKey *keys;   /* [most] */
 } Counters;
 
+/* Rows where some children fire, with their codes. */
+typedef struct Gather {
+  uint32_t *row; /* [most] ascending; row[i] is row i of the chunk */
+  int64_t count, most;
+  int64_t past; /* the last child's firings in hand end there */
+  EvidenceChunk chunk;
+} Gather;
+
 /* Children that are counted together. */
 typedef struct Tile {
   const EvidenceSuggest *suggest;
@@ -35,6 +52,7 @@ typedef struct Tile {
   int64_t *next;      /* [children] first firing not counted yet */
   Counters *counters; /* [threads] */
   EvidenceWalk walk;
+  Gather gather;
 } Tile;
 
 static void take_list(Counters *counters, const List *list) {
@@ -190,6 +208,133 @@ static void give_back(Tile *tile) {
   MEMORY_FREE(tile->counters);
   MEMORY_FREE(tile->lists);
   MEMORY_FREE(tile->next);
+  MEMORY_FREE(tile->gather.row);
+}
+
+static int64_t end_of(const EvidenceChildren *children, int64_t child) {
+  return children->start[child + 1] - children->start[0];
+}
+
+static Status check_rows(const Tile *tile, int64_t child, int64_t first, int64_t past) {
+  const EvidenceChildren *children = tile->suggest->children;
+  const int64_t rows = tile->suggest->source->rows;
+  for (int64_t i = first; i < past; ++i) {
+    const bool is_first = i == children->start[child] - children->start[0];
+    if (children->row[i] >= rows || (!is_first && children->row[i] <= children->row[i - 1])) {
+      return RAISE(ERR_FORMAT,
+                   "%s: firing %lld: row %lld of %lld, and rows ascend: run cleave-encode again",
+                   children->place, (long long)(children->start[0] + i),
+                   (long long)children->row[i], (long long)rows);
+    }
+  }
+  return OK;
+}
+
+/* The rows of the next children, the last of which may be left halfway. */
+static Status list_rows(Tile *tile) {
+  const EvidenceChildren *children = tile->suggest->children;
+  Gather *g = &tile->gather;
+  Shard *of = &tile->of;
+  const bool is_left = of->past > 0 && tile->next[of->past - 1] < end_of(children, of->past - 1);
+  of->first = of->past - (is_left ? 1 : 0);
+  g->count = 0;
+  for (of->past = of->first; of->past < children->count && g->count < g->most; ++of->past) {
+    const int64_t from = tile->next[of->past], left = end_of(children, of->past) - from;
+    const int64_t count = left < g->most - g->count ? left : g->most - g->count;
+    TRY(check_rows(tile, of->past, from, from + count));
+    if (count > 0) {
+      memcpy(g->row + g->count, children->row + from, (size_t)count * sizeof *g->row);
+    }
+    g->count += count;
+    g->past = from + count;
+  }
+  return OK;
+}
+
+static int by_row(const void *a, const void *b) {
+  const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+  return (left > right) - (left < right);
+}
+
+static void keep_once(Gather *g) {
+  int64_t kept = 0;
+  qsort(g->row, (size_t)g->count, sizeof *g->row, by_row);
+  for (int64_t i = 0; i < g->count; ++i) {
+    if (kept == 0 || g->row[i] != g->row[kept - 1]) {
+      g->row[kept++] = g->row[i];
+    }
+  }
+  g->count = kept;
+}
+
+static Status count_gathered(const Tile *tile, Counters *counters, int64_t child) {
+  const EvidenceChildren *children = tile->suggest->children;
+  const Gather *g = &tile->gather;
+  const int64_t end = end_of(children, child), first = tile->next[child];
+  const int64_t past = child + 1 == tile->of.past ? g->past : end;
+  List *list = &tile->lists[child];
+  take_list(counters, list);
+  for (int64_t i = first; i < past; ++i) {
+    const uint32_t *at =
+        bsearch(&children->row[i], g->row, (size_t)g->count, sizeof *g->row, by_row);
+    count_row(counters, &g->chunk, at - g->row);
+  }
+  tile->next[child] = past;
+  if (past < end) {
+    return keep_list(counters, list);
+  }
+  choose(tile, counters, child);
+  MEMORY_FREE(list->items);
+  return OK;
+}
+
+static Status count_gathered_unit(int64_t unit, int thread, void *context) {
+  const Tile *tile = context;
+  const Shard of = unit_of(tile, unit);
+  for (int64_t child = of.first; child < of.past; ++child) {
+    TRY(count_gathered(tile, &tile->counters[thread], child));
+  }
+  return OK;
+}
+
+static Status count_gathers(Tile *tile) {
+  const EvidenceSource *source = tile->suggest->source;
+  Gather *g = &tile->gather;
+  const double fitting = (double)source->room * (double)source->rows / (double)source->entries;
+  g->most = fitting < 1 ? 1 : fitting < ROWS_MOST ? (int64_t)fitting : ROWS_MOST;
+  TRY(MEMORY_NEW(&g->row, g->most, "rows of some children"));
+  for (;;) {
+    TRY(list_rows(tile));
+    if (tile->of.first == tile->of.past) {
+      return OK;
+    }
+    keep_once(g);
+    TRY(source->gather(source->context, g->row, g->count, &g->chunk));
+    TRY(evidence_check_ids(source, &g->chunk));
+    TRY(threads_run((shard_count(tile->of) + UNIT - 1) / UNIT, count_gathered_unit, tile));
+  }
+}
+
+/* Are the rows of each child fewer than those of as many walks as the lists are full? */
+static bool is_sparse(const EvidenceSuggest *suggest) {
+  const EvidenceChildren *children = suggest->children;
+  const EvidenceSource *source = suggest->source;
+  double lists = 0;
+  if (source->gather == NULL || source->entries <= source->room) {
+    return false;
+  }
+  for (int64_t child = 0; child < children->count; ++child) {
+    lists += bytes_of(suggest, child);
+  }
+  const double firings = (double)(children->start[children->count] - children->start[0]);
+  return APART * firings < ceil(lists / (double)suggest->bytes) * (double)source->rows;
+}
+
+static Status walk_tiles(Tile *tile) {
+  for (next_tile(tile); tile->of.first < tile->of.past; next_tile(tile)) {
+    TRY(count_tile(tile));
+  }
+  return evidence_walked(tile->suggest->children, tile->next);
 }
 
 static Status count_tiles(Tile *tile) {
@@ -203,10 +348,7 @@ static Status count_tiles(Tile *tile) {
   for (int64_t i = 0; i < children->count * tile->suggest->most; ++i) {
     tile->out[i] = LOOKUP_NONE;
   }
-  for (next_tile(tile); tile->of.first < tile->of.past; next_tile(tile)) {
-    TRY(count_tile(tile));
-  }
-  return evidence_walked(children, tile->next);
+  return is_sparse(tile->suggest) ? count_gathers(tile) : walk_tiles(tile);
 }
 
 Status evidence_suggest(const EvidenceSuggest *suggest, uint32_t *out) {

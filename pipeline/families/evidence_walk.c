@@ -33,17 +33,16 @@ static Status check_rows(const EvidenceWalk *walk) {
   return OK;
 }
 
-static Status check_ids(const EvidenceWalk *walk) {
-  const EvidenceChunk *chunk = &walk->whole;
+Status evidence_check_ids(const EvidenceSource *source, const EvidenceChunk *chunk) {
   const int64_t entries = chunk->start[chunk->rows] - chunk->start[0];
   uint32_t most = 0;
   for (int64_t e = 0; e < entries; ++e) {
     most = chunk->id[e] > most ? chunk->id[e] : most;
   }
-  if (entries > 0 && most >= walk->source->parents) {
+  if (entries > 0 && most >= source->parents) {
     return RAISE(ERR_FORMAT, "%s: rows %lld and on: latent %lld of a dictionary of %lld",
-                 walk->source->place, (long long)chunk->first, (long long)most,
-                 (long long)walk->source->parents);
+                 source->place, (long long)chunk->first, (long long)most,
+                 (long long)source->parents);
   }
   return OK;
 }
@@ -64,7 +63,7 @@ static Status read_whole(EvidenceWalk *walk) {
   TRY(walk->source->read(walk->source->context, walk->past, &walk->whole));
   TRY(check_bounds(walk));
   TRY(check_rows(walk));
-  TRY(check_ids(walk));
+  TRY(evidence_check_ids(walk->source, &walk->whole));
   walk->longest = longest_row(&walk->whole);
   return OK;
 }

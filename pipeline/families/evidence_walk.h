@@ -20,6 +20,11 @@ typedef struct EvidenceWalk {
  *  fails   ERR_FORMAT: rows, documents or ids that cannot be; what the source fails with */
 Status evidence_walk(EvidenceWalk *walk) MUST_USE;
 
+/** Are all ids of a chunk parents?
+ *  ranks   local
+ *  fails   ERR_FORMAT */
+Status evidence_check_ids(const EvidenceSource *source, const EvidenceChunk *chunk) MUST_USE;
+
 /** Entries of a row of the chunk.
  *  ranks   local */
 typedef struct EvidenceRow {

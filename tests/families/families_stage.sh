@@ -13,6 +13,9 @@ same() { # RANKS: the same bytes
   (cd run && rm -f $outputs) && stage "$1" families $yaml && sums >now.sums && diff first.sums now.sums &&
     diff first.out stage.out
 }
+few() { # rows of children are gathered
+  CLEAVE_CODES=3000 same 2
+}
 fails() { # CODE WORDS ARGUMENTS...: stops with this exit code and these words in one line
   local code=$1 words=$2 found=0
   shift 2
@@ -42,6 +45,7 @@ others="2 3 4 8"
 for ranks in $others; do
   check "the same bytes at $ranks ranks" same $ranks
 done
+check "the same bytes where few codes are held at once" few
 check "up to date" stage 2 families $yaml
 check "says so" grep -q "families.h5 is up to date" stage.err
 check "--top prints them all the same" test "$(stage 2 families --top 7 $yaml && grep -c '^  small/' stage.out)" = 7

@@ -35,6 +35,11 @@ typedef struct Corpus {
   uint32_t *row;
   float *firing;
   int64_t piece; /* rows a chunk */
+  int64_t room;  /* entries that are gathered at once; 0: none are */
+  /* what was gathered */
+  int64_t *gathered_start, gathers;
+  uint32_t *gathered_id;
+  uint8_t *gathered_active;
 } Corpus;
 
 static void draw_row(uint64_t key, int64_t row, uint32_t latents, uint32_t *ids) {
@@ -55,6 +60,9 @@ static void take_corpus(Corpus *corpus) {
   CU_ASSERT(MEMORY_NEW(&corpus->first, CHILDREN + 1, "starts") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->row, ROWS * STORED, "rows") == OK);
   CU_ASSERT(MEMORY_NEW(&corpus->firing, ROWS * STORED, "values") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->gathered_start, ROWS + 1, "starts") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->gathered_id, ROWS * STORED, "parents") == OK);
+  CU_ASSERT(MEMORY_NEW(&corpus->gathered_active, ROWS * STORED, "active") == OK);
 }
 
 static void list_firings(Corpus *corpus) {
@@ -115,6 +123,9 @@ static void corpus_close(Corpus *corpus) {
   MEMORY_FREE(corpus->first);
   MEMORY_FREE(corpus->row);
   MEMORY_FREE(corpus->firing);
+  MEMORY_FREE(corpus->gathered_start);
+  MEMORY_FREE(corpus->gathered_id);
+  MEMORY_FREE(corpus->gathered_active);
 }
 
 static Status read_piece(void *context, int64_t first, EvidenceChunk *chunk) {
@@ -130,8 +141,32 @@ static Status read_piece(void *context, int64_t first, EvidenceChunk *chunk) {
   return OK;
 }
 
+static Status gather_rows(void *context, const uint32_t *row, int64_t count, EvidenceChunk *chunk) {
+  Corpus *corpus = context;
+  ++corpus->gathers;
+  for (int64_t i = 0; i < count; ++i) {
+    CU_ASSERT_FATAL(row[i] < ROWS && (i == 0 || row[i] > row[i - 1]));
+    const int64_t from = corpus->start[row[i]], to = i * STORED;
+    memcpy(corpus->gathered_id + to, corpus->parent + from, STORED * sizeof *corpus->parent);
+    memcpy(corpus->gathered_active + to, corpus->active + from, STORED);
+    corpus->gathered_start[i + 1] = to + STORED;
+  }
+  *chunk = (EvidenceChunk){.rows = count,
+                           .start = corpus->gathered_start,
+                           .id = corpus->gathered_id,
+                           .active = corpus->gathered_active};
+  return OK;
+}
+
 static EvidenceSource source_of(Corpus *corpus) {
-  return (EvidenceSource){ROWS, ROWS * STORED, PARENTS, read_piece, corpus, "test"};
+  return (EvidenceSource){.rows = ROWS,
+                          .entries = ROWS * STORED,
+                          .parents = PARENTS,
+                          .room = corpus->room,
+                          .read = read_piece,
+                          .gather = corpus->room > 0 ? gather_rows : NULL,
+                          .context = corpus,
+                          .place = "test"};
 }
 
 /* The children of this rank. */
@@ -387,6 +422,58 @@ static void test_tiles_do_not_matter_to_suggestions(void) {
   corpus_close(&corpus);
 }
 
+/* From a row at a time, where nearly every child is left halfway, to all at once. */
+static void test_gathered_rows_give_the_same_suggestions(void) {
+  static uint32_t walked[CHILDREN * 4], gathered[CHILDREN * 4];
+  static const int64_t rooms[] = {STORED, 3 * STORED, 101 * STORED, ROWS * STORED - 1};
+  uint32_t fired[PARENTS];
+  Corpus corpus = {0};
+  corpus_open(&corpus);
+  suggest(&corpus, 1 << 20, fired, walked);
+  const int64_t children = children_of(&corpus).count;
+  CU_ASSERT(corpus.gathers == 0);
+  for (int i = 0; i < 4; ++i) {
+    threads_set(i % 2 == 0 ? 3 : 1);
+    corpus.room = rooms[i];
+    corpus.gathers = 0;
+    suggest(&corpus, 1, fired, gathered);
+    CU_ASSERT(memcmp(walked, gathered, (size_t)children * 4 * sizeof *walked) == 0);
+    CU_ASSERT((corpus.gathers > 0) == (children > 0));
+  }
+  corpus.gathers = 0;
+  suggest(&corpus, 1 << 30, fired, gathered); /* one walk is less to read */
+  CU_ASSERT(corpus.gathers == 0);
+  threads_set(1);
+  corpus_close(&corpus);
+}
+
+static Status suggest_spoiled(Corpus *corpus, const EvidenceChildren *children) {
+  static uint32_t out[CHILDREN * 4], fired[PARENTS];
+  const EvidenceSource source = source_of(corpus);
+  const EvidenceSuggest job = {children, &source, fired, LIFT_MIN, 4, 1};
+  return evidence_suggest(&job, out);
+}
+
+static void test_wrong_codes_are_refused_when_gathered(void) {
+  Corpus corpus = {0};
+  corpus_open(&corpus);
+  corpus.room = 20 * STORED;
+  const EvidenceChildren all = {CHILDREN, corpus.first, corpus.row, corpus.firing, "test"};
+  const int64_t at = corpus.first[3]; /* of a child that fires twice and more */
+  const uint32_t row = corpus.row[at + 1], id = corpus.parent[row * STORED];
+  CU_ASSERT(suggest_spoiled(&corpus, &all) == OK);
+  corpus.row[at + 1] = corpus.row[at]; /* a row twice */
+  CU_ASSERT(suggest_spoiled(&corpus, &all) == ERR_FORMAT);
+  corpus.row[at + 1] = ROWS; /* a row beyond the corpus */
+  CU_ASSERT(suggest_spoiled(&corpus, &all) == ERR_FORMAT);
+  corpus.row[at + 1] = row;
+  corpus.parent[row * STORED] = PARENTS;
+  CU_ASSERT(suggest_spoiled(&corpus, &all) == ERR_FORMAT);
+  corpus.parent[row * STORED] = id;
+  CU_ASSERT(suggest_spoiled(&corpus, &all) == OK);
+  corpus_close(&corpus);
+}
+
 /* One row a chunk, whatever the corpus. */
 static Status read_two(void *context, int64_t first, EvidenceChunk *chunk) {
   const Corpus *corpus = context;
@@ -420,7 +507,12 @@ static void test_many_common_parents_are_all_counted(void) {
   corpus.active = active;
   corpus.piece = 1;
   const EvidenceChildren children = {1, first, row, value, "test"};
-  const EvidenceSource source = {2, 2 * MANY, MANY, read_two, &corpus, "test"};
+  const EvidenceSource source = {.rows = 2,
+                                 .entries = 2 * MANY,
+                                 .parents = MANY,
+                                 .read = read_two,
+                                 .context = &corpus,
+                                 .place = "test"};
   const EvidenceSuggest job = {&children, &source, fired, 1, 3, 0};
   CU_ASSERT(evidence_suggest(&job, out) == OK);
   CU_ASSERT(out[0] == 0 && out[1] == 1 && out[2] == 2);
@@ -504,7 +596,8 @@ static Status count_spoiled(Spoiled *one) {
   static const float VALUE[2] = {1, 1};
   static const int64_t FIRST[2] = {0, 2};
   const EvidenceChildren children = {1, FIRST, one->row, VALUE, "test"};
-  const EvidenceSource source = {2, 2, 3, read_spoiled, one, "test"};
+  const EvidenceSource source = {
+      .rows = 2, .entries = 2, .parents = 3, .read = read_spoiled, .context = one, .place = "test"};
   Evidence evidence;
   const Status status = evidence_count(&evidence, &children, &source, one->candidate, 2);
   evidence_close(&evidence);
@@ -550,6 +643,8 @@ static const CheckFact FACTS[] = {
     {"parents are counted", test_parents_are_counted},
     {"suggestions are the best of all parents", test_suggestions_are_the_best_of_all_parents},
     {"tiles do not matter to suggestions", test_tiles_do_not_matter_to_suggestions},
+    {"gathered rows give the same suggestions", test_gathered_rows_give_the_same_suggestions},
+    {"wrong codes are refused when gathered", test_wrong_codes_are_refused_when_gathered},
     {"many common parents are all counted", test_many_common_parents_are_all_counted},
     {"matched parents have the frequency of the chosen",
      test_matched_parents_have_the_frequency_of_the_chosen},

@@ -156,8 +156,12 @@ static void count_all(Evidence *evidence, const PlantedDictionary *child, Plante
                       Shard own, const Lists *lists) {
   Firings firings = {0};
   int64_t *narrow = NULL, *wide = NULL;
-  const EvidenceSource source = {PLANTED_ROWS, parent->entries, parent->latents,
-                                 read_piece,   parent,          "planted"};
+  const EvidenceSource source = {.rows = PLANTED_ROWS,
+                                 .entries = parent->entries,
+                                 .parents = parent->latents,
+                                 .read = read_piece,
+                                 .context = parent,
+                                 .place = "planted"};
   const EvidenceChildren children = firings_open(&firings, child, own);
   CU_ASSERT(evidence_count(evidence, &children, &source, lists->candidate, MOST) == OK);
   CU_ASSERT(MEMORY_NEW(&narrow, parent->latents, "counts") == OK);
