@@ -42,16 +42,23 @@ static int64_t entries_most(const FamiliesCodes *codes) {
   return share > ENTRIES_LEAST ? share : ENTRIES_LEAST;
 }
 
-/* Where the rows begin, and how many of them a chunk holds. */
-static Status read_start(FamiliesCodes *codes, int64_t first, int64_t *rows) {
-  const int64_t left = codes->source.rows - first, most = entries_most(codes);
-  *rows = left < ROWS ? left : ROWS;
-  TRY(archive_read_here(codes->file, "/row_start", first, *rows + 1, codes->start));
-  TRY(check_start(archive_path(codes->file), "/row_start", codes->start, *rows));
-  if (codes->start[0] < 0 || codes->start[*rows] > codes->source.entries) {
+/* Where `rows` rows begin, and the last ends. */
+static Status read_starts(const FamiliesCodes *codes, int64_t first, int64_t rows,
+                          int64_t *starts) {
+  TRY(archive_read_here(codes->file, "/row_start", first, rows + 1, starts));
+  TRY(check_start(archive_path(codes->file), "/row_start", starts, rows));
+  if (starts[0] < 0 || starts[rows] > codes->source.entries) {
     return RAISE(ERR_FORMAT, "%s: /row_start points outside /id: run cleave-encode again",
                  archive_path(codes->file));
   }
+  return OK;
+}
+
+/* How many rows a chunk holds, and where they begin. */
+static Status read_start(FamiliesCodes *codes, int64_t first, int64_t *rows) {
+  const int64_t left = codes->source.rows - first, most = entries_most(codes);
+  *rows = left < ROWS ? left : ROWS;
+  TRY(read_starts(codes, first, *rows, codes->start));
   while (*rows > 1 && codes->start[*rows] - codes->start[0] > most) {
     --*rows;
   }
@@ -114,13 +121,7 @@ static int64_t run_of(const uint32_t *row, int64_t first, int64_t count) {
 /* Where a run of rows begins in the file, and, behind those before it, in memory. */
 static Status place_run(FamiliesCodes *codes, const uint32_t *row, int64_t first, int64_t past) {
   const int64_t before = codes->start[first];
-  int64_t *starts = codes->start + first;
-  TRY(archive_read_here(codes->file, "/row_start", row[first], past - first + 1, starts));
-  TRY(check_start(archive_path(codes->file), "/row_start", starts, past - first));
-  if (starts[0] < 0 || starts[past - first] > codes->source.entries) {
-    return RAISE(ERR_FORMAT, "%s: /row_start points outside /id: run cleave-encode again",
-                 archive_path(codes->file));
-  }
+  TRY(read_starts(codes, row[first], past - first, codes->start + first));
   for (int64_t i = first; i < past; ++i) {
     codes->from[i] = codes->start[i];
   }
@@ -136,8 +137,10 @@ static Status gather_chunk(void *context, const uint32_t *row, int64_t count,
   codes->chunk.rows = 0; /* it is written over */
   TRY(make_places(codes, count));
   codes->start[0] = 0;
-  for (int64_t i = 0; i < count; i = run_of(row, i, count)) {
-    TRY(place_run(codes, row, i, run_of(row, i, count)));
+  for (int64_t i = 0; i < count;) {
+    const int64_t past = run_of(row, i, count);
+    TRY(place_run(codes, row, i, past));
+    i = past;
   }
   TRY(make_room(codes, codes->start[count]));
   for (int64_t i = 0; i < count;) {

@@ -43,17 +43,22 @@ typedef struct Gather {
   EvidenceChunk chunk;
 } Gather;
 
+typedef struct Tile Tile;
+/* Add the firings of a child that are in hand. */
+typedef Status CountChild(const Tile *tile, Counters *counters, int64_t child);
+
 /* Children that are counted together. */
-typedef struct Tile {
+struct Tile {
   const EvidenceSuggest *suggest;
   uint32_t *out;
   Shard of;
   List *lists;        /* [children] */
   int64_t *next;      /* [children] first firing not counted yet */
   Counters *counters; /* [threads] */
+  CountChild *count;
   EvidenceWalk walk;
   Gather gather;
-} Tile;
+};
 
 static void take_list(Counters *counters, const List *list) {
   for (int64_t i = 0; i < list->count; ++i) {
@@ -116,26 +121,31 @@ static void choose(const Tile *tile, Counters *counters, int64_t child) {
   }
 }
 
-static Status count_child(const Tile *tile, Counters *counters, int64_t child) {
-  const EvidenceChildren *children = tile->suggest->children;
-  const bool is_last = tile->walk.past == tile->suggest->source->rows;
+/* The child's counters, until more of its firings come or for good. */
+static Status leave_child(const Tile *tile, Counters *counters, int64_t child, bool is_counted) {
   List *list = &tile->lists[child];
-  EvidencePlaces places;
-  TRY(evidence_places(&tile->walk, children, child, &tile->next[child], &places));
-  if (places.first == places.past && !is_last) {
-    return OK;
-  }
-  take_list(counters, list);
-  for (int64_t i = places.first; i < places.past; ++i) {
-    evidence_fetch(&tile->walk.chunk, children->row + i, places.past - i);
-    count_row(counters, &tile->walk.chunk, children->row[i]);
-  }
-  if (!is_last) {
+  if (!is_counted) {
     return keep_list(counters, list);
   }
   choose(tile, counters, child);
   MEMORY_FREE(list->items);
   return OK;
+}
+
+static Status count_child(const Tile *tile, Counters *counters, int64_t child) {
+  const EvidenceChildren *children = tile->suggest->children;
+  const bool is_last = tile->walk.past == tile->suggest->source->rows;
+  EvidencePlaces places;
+  TRY(evidence_places(&tile->walk, children, child, &tile->next[child], &places));
+  if (places.first == places.past && !is_last) {
+    return OK;
+  }
+  take_list(counters, &tile->lists[child]);
+  for (int64_t i = places.first; i < places.past; ++i) {
+    evidence_fetch(&tile->walk.chunk, children->row + i, places.past - i);
+    count_row(counters, &tile->walk.chunk, children->row[i]);
+  }
+  return leave_child(tile, counters, child, is_last);
 }
 
 static Shard unit_of(const Tile *tile, int64_t unit) {
@@ -147,20 +157,24 @@ static Status count_unit(int64_t unit, int thread, void *context) {
   const Tile *tile = context;
   const Shard of = unit_of(tile, unit);
   for (int64_t child = of.first; child < of.past; ++child) {
-    TRY(count_child(tile, &tile->counters[thread], child));
+    TRY(tile->count(tile, &tile->counters[thread], child));
   }
   return OK;
 }
 
+static Status count_children(Tile *tile, CountChild *count) {
+  tile->count = count;
+  return threads_run((shard_count(tile->of) + UNIT - 1) / UNIT, count_unit, tile);
+}
+
 static Status count_tile(Tile *tile) {
-  const int64_t units = (shard_count(tile->of) + UNIT - 1) / UNIT;
   tile->walk = (EvidenceWalk){.source = tile->suggest->source};
   for (;;) {
     TRY(evidence_walk(&tile->walk));
     if (tile->walk.chunk.rows == 0) {
       return OK;
     }
-    TRY(threads_run(units, count_unit, tile));
+    TRY(count_children(tile, count_child));
   }
 }
 
@@ -272,29 +286,14 @@ static Status count_gathered(const Tile *tile, Counters *counters, int64_t child
   const Gather *g = &tile->gather;
   const int64_t end = end_of(children, child), first = tile->next[child];
   const int64_t past = child + 1 == tile->of.past ? g->past : end;
-  List *list = &tile->lists[child];
-  take_list(counters, list);
+  take_list(counters, &tile->lists[child]);
   for (int64_t i = first; i < past; ++i) {
     const uint32_t *at =
         bsearch(&children->row[i], g->row, (size_t)g->count, sizeof *g->row, by_row);
     count_row(counters, &g->chunk, at - g->row);
   }
   tile->next[child] = past;
-  if (past < end) {
-    return keep_list(counters, list);
-  }
-  choose(tile, counters, child);
-  MEMORY_FREE(list->items);
-  return OK;
-}
-
-static Status count_gathered_unit(int64_t unit, int thread, void *context) {
-  const Tile *tile = context;
-  const Shard of = unit_of(tile, unit);
-  for (int64_t child = of.first; child < of.past; ++child) {
-    TRY(count_gathered(tile, &tile->counters[thread], child));
-  }
-  return OK;
+  return leave_child(tile, counters, child, past == end);
 }
 
 static Status count_gathers(Tile *tile) {
@@ -311,7 +310,7 @@ static Status count_gathers(Tile *tile) {
     keep_once(g);
     TRY(source->gather(source->context, g->row, g->count, &g->chunk));
     TRY(evidence_check_ids(source, &g->chunk));
-    TRY(threads_run((shard_count(tile->of) + UNIT - 1) / UNIT, count_gathered_unit, tile));
+    TRY(count_children(tile, count_gathered));
   }
 }
 
