@@ -94,7 +94,7 @@ typedef struct Products {
   Lowp left, right;
 } Products;
 
-enum { BLOCK = 256, TILE = 512 };
+enum { BLOCK = 256, TILE = LOWP_TILE };
 
 static Status product_unit(int64_t unit, int thread, void *context) {
   const Products *p = context;
@@ -105,7 +105,7 @@ static Status product_unit(int64_t unit, int thread, void *context) {
       dense_gemm(p->bench->queries + query * WIDTH, BLOCK, p->bench->base + base * WIDTH, TILE,
                  WIDTH, out);
     } else {
-      TRY(lowp_gemm(&p->left, query, BLOCK, &p->right, base, TILE, (int32_t *)(void *)out));
+      TRY(lowp_multiply(&p->left, query, BLOCK, &p->right, base, (int32_t *)(void *)out));
     }
   }
   return OK;
@@ -117,7 +117,8 @@ static Status open_products(Products *p, const Bench *bench) {
     return OK;
   }
   TRY(lowp_create(&p->left, bench->queries, QUERIES, WIDTH, true));
-  return lowp_create(&p->right, bench->base, BASE, WIDTH, false);
+  TRY(lowp_create(&p->right, bench->base, BASE, WIDTH, false));
+  return lowp_pack(&p->right);
 }
 
 static Status measure_products(Team *team, const Bench *bench, double *rate) {

@@ -25,16 +25,17 @@ typedef struct LanesBytes {
 } LanesBytes;
 
 /** Columns of a score tile, each array [columns] or NULL, and one of its rows. A screened score is
- *    mid = row scale * column scale * score      (score int32; float32 and no scales: score alone)
+ *    mid = row scale * column scale * (score + shift)      (int32; float32 and no scales: score)
  *  and the exact one is at most
  *    upper = mid + (row size * column size + row error * column error),
  *  or mid + row size where columns have no size. */
 typedef struct LanesColumns {
-  const float *scale; /* NULL: the scores are float32, and size is there */
-  const float *size;  /* NULL: 1 */
-  const float *error; /* NULL: 0, as where scale or size is NULL */
-  const float *bias;  /* added to both, or NULL */
-  const float *back;  /* what upper must reach for the column's sake; then bias must be NULL */
+  const float *scale;   /* NULL: the scores are float32, and size is there */
+  const int32_t *shift; /* NULL: 0 */
+  const float *size;    /* NULL: 1 */
+  const float *error;   /* NULL: 0, as where scale or size is NULL */
+  const float *bias;    /* added to both, or NULL */
+  const float *back;    /* what upper must reach for the column's sake; then bias must be NULL */
 } LanesColumns;
 
 typedef struct LanesRow {

@@ -8,6 +8,7 @@
 
 enum {
   LOWP_WIDEST = 65536, /* columns whose products still fit 32 bits */
+  LOWP_TILE = 512,     /* right rows that lowp_pack() lays out together */
   LOWP_GRID = 127,     /* largest |q| */
   LOWP_EVEN_GRID = 64  /* a grid up to here gives the same bytes on every CPU */
 };
@@ -28,11 +29,12 @@ typedef struct Lowp {
   int64_t stride; /* bytes a row, >= width; those past width are of no account */
   bool is_left;   /* rows hold q + an offset of lowp.c's own, unsigned; right rows hold q */
   int grid;       /* largest |q|; may be lowered, a fill for the other side sets LOWP_GRID */
-  uint8_t *rows;  /* [count, stride] */
+  uint8_t *rows;  /* [count, stride]; once packed, whole tiles of right rows in another order */
   float *scale;   /* [count] */
   float *error;   /* [count] |x - x^|, rounded up */
   float *norm;    /* [count] |x^|, rounded up */
   int32_t *shift; /* [count] right rows: what the left rows' offset adds to products, negated */
+  const struct LowpTiles *tiles; /* NULL: not packed */
 } Lowp;
 
 /** Can this process multiply in 8 bits? Multiplies tiles of extreme values against an integer loop;
@@ -52,12 +54,24 @@ Status lowp_create(Lowp *out, const float *rows, int64_t count, int64_t width,
  *  (at most what lowp_create was told). */
 void lowp_fill(Lowp *lowp, const float *rows, bool is_left);
 void lowp_clear(Lowp *lowp);
-/** Some rows as a Lowp of their own, in the same memory: to be filled or used, not cleared. */
+/** Some rows as a Lowp of their own, in the same memory: to be filled, or used if `lowp` is not
+ *  packed; not to be cleared. */
 Lowp lowp_part(const Lowp *lowp, int64_t first, int64_t count);
+/** Bring right rows into the order in which products are fastest, if this CPU has one; for
+ *  lowp_multiply() alone, and until they are filled again, wholly. By all threads.
+ *  fails   ERR_MEMORY: the rows are lost */
+Status lowp_pack(Lowp *lowp) MUST_USE;
 
 /** out[i, j] = sum over q of left row first_left + i and right row first_right + j: exact int32.
+ *  right   in      not packed
  *  fails   ERR_MEMORY */
 Status lowp_gemm(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
                  int64_t first_right, int64_t n, int32_t *out) MUST_USE;
+
+/** The same for a tile of right rows, packed or not, first_right a multiple of LOWP_TILE, as many as
+ *  there are up to LOWP_TILE, and without the shift: out[i, j] + right->shift[first_right + j] is
+ *  what lowp_gemm() gives. */
+Status lowp_multiply(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
+                     int64_t first_right, int32_t *out) MUST_USE;
 
 #endif

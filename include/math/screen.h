@@ -22,9 +22,8 @@ typedef struct ScreenSide {
   const uint32_t *ids;        /* [count] global ids, ascending, where they have gaps; else NULL */
   const uint8_t *is_left_out; /* [count] rows that take no part, or NULL */
   /* For a screen in 8 bits, on both sides or on neither (then it multiplies in float32): */
-  const Lowp *lowp;        /* the rows, the query's as left and the base's as right operand, as they
-                              are or both sides turned by one Rotate */
-  int64_t first_lowp;      /* the row of lowp that row 0 is */
+  const Lowp *lowp;        /* the rows, the query's as left and the base's as right operand (better
+                              packed), as they are or both sides turned by one Rotate */
   const double *lowp_norm; /* query: [count] norms, rounded up, of what lowp was made of, where that
                               is rows less a shift common to all; NULL: norm */
   const float *lowp_bias; /* base: [count] then, bias + shift . row, the product in double or in the

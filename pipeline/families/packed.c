@@ -70,6 +70,9 @@ Status packed_make(Packed *packed, const PackedRows *from) {
   if (from->has_lowp) {
     TRY(lowp_create(&packed->lowp, packed->side.rows, count, from->width, from->is_left));
     packed->side.lowp = &packed->lowp;
+    if (!from->is_left) {
+      TRY(lowp_pack(&packed->lowp));
+    }
   }
   return OK;
 }

@@ -39,6 +39,10 @@ static inline Vector vector_max(Vector a, Vector b) {
 static inline Vector vector_from_ints(const int32_t *p) {
   return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)p));
 }
+static inline Vector vector_from_sums(const int32_t *p, const int32_t *q) {
+  return _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_loadu_si256((const __m256i *)p),
+                                             _mm256_loadu_si256((const __m256i *)q)));
+}
 static inline unsigned vector_reaches(Vector a, Vector least) {
   return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, least, _CMP_GE_OQ));
 }

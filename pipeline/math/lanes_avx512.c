@@ -38,6 +38,9 @@ static inline Vector vector_max(Vector a, Vector b) {
 static inline Vector vector_from_ints(const int32_t *p) {
   return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
 }
+static inline Vector vector_from_sums(const int32_t *p, const int32_t *q) {
+  return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_loadu_si512(p), _mm512_loadu_si512(q)));
+}
 static inline unsigned vector_reaches(Vector a, Vector least) {
   return _mm512_cmp_ps_mask(a, least, _CMP_GE_OQ);
 }

@@ -322,6 +322,16 @@ static void butterfly(float *restrict a, float *restrict b, int64_t count) {
   }
 }
 
+static inline Vector wholes_of(const void *score, const LanesColumns *c, int64_t n) {
+  const int32_t *wholes = (const int32_t *)score + n;
+  return c->shift == NULL ? vector_from_ints(wholes) : vector_from_sums(wholes, c->shift + n);
+}
+
+static inline float whole_of_one(const void *score, const LanesColumns *c, int64_t n) {
+  const int32_t whole = ((const int32_t *)score)[n];
+  return (float)(c->shift == NULL ? whole : whole + c->shift[n]);
+}
+
 /* mid of the LANE_COUNT columns from n on. */
 static inline Vector mid_of(const void *score, const LanesColumns *c, const LanesRow *row,
                             int64_t n) {
@@ -331,7 +341,7 @@ static inline Vector mid_of(const void *score, const LanesColumns *c, const Lane
     mid =
         vector_fma(vector_load(c->size + n), vector_zero(), vector_load((const float *)score + n));
   } else {
-    const Vector whole = vector_from_ints((const int32_t *)score + n);
+    const Vector whole = wholes_of(score, c, n);
     mid = vector_mul(vector_set(row->scale), vector_mul(whole, vector_load(c->scale + n)));
   }
   return c->bias == NULL ? mid : vector_add(mid, vector_load(c->bias + n));
@@ -339,9 +349,8 @@ static inline Vector mid_of(const void *score, const LanesColumns *c, const Lane
 
 static inline float mid_of_one(const void *score, const LanesColumns *c, const LanesRow *row,
                                int64_t n) {
-  const float mid = c->scale == NULL
-                        ? fmaf(c->size[n], 0.0F, ((const float *)score)[n])
-                        : row->scale * ((float)((const int32_t *)score)[n] * c->scale[n]);
+  const float mid = c->scale == NULL ? fmaf(c->size[n], 0.0F, ((const float *)score)[n])
+                                     : row->scale * (whole_of_one(score, c, n) * c->scale[n]);
   return c->bias == NULL ? mid : mid + c->bias[n];
 }
 
@@ -390,7 +399,7 @@ static inline unsigned reaching(const void *score, const LanesColumns *c, const 
   if (c->scale == NULL) {
     upper = vector_add(upper, vector_load((const float *)score + n));
   } else {
-    const Vector whole = vector_from_ints((const int32_t *)score + n);
+    const Vector whole = wholes_of(score, c, n);
     upper = vector_fma(vector_set(row->scale), vector_mul(whole, vector_load(c->scale + n)), upper);
   }
   if (c->bias != NULL) {
@@ -408,7 +417,7 @@ static inline bool is_reaching(const void *score, const LanesColumns *c, const L
   if (c->scale == NULL) {
     upper += ((const float *)score)[n];
   } else {
-    upper = fmaf(row->scale, (float)((const int32_t *)score)[n] * c->scale[n], upper);
+    upper = fmaf(row->scale, whole_of_one(score, c, n) * c->scale[n], upper);
   }
   upper += c->bias == NULL ? 0.0F : c->bias[n];
   return upper >= row->least || (c->back != NULL && upper >= c->back[n]);
@@ -442,7 +451,7 @@ static int64_t scan(const void *score, const LanesColumns *columns, const LanesR
                     int64_t count, int32_t *hits) {
   LanesColumns c = *columns;
   const LanesRow r = *row;
-  if (c.scale == NULL || c.size != NULL) {
+  if (c.scale == NULL || c.shift == NULL || c.size != NULL) {
     return scan_as(score, &c, &r, count, hits);
   }
   c.size = c.error = NULL;

@@ -40,6 +40,9 @@ static inline Vector vector_max(Vector a, Vector b) {
 static inline Vector vector_from_ints(const int32_t *p) {
   return (float)*p;
 }
+static inline Vector vector_from_sums(const int32_t *p, const int32_t *q) {
+  return (float)(*p + *q);
+}
 static inline unsigned vector_reaches(Vector a, Vector least) {
   return a >= least;
 }

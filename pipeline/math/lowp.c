@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lanes.h"
+#include "lowp_tile.h"
 #include "memory.h"
 #include "random.h"
 #include "threads.h"
@@ -21,40 +22,58 @@ _Static_assert((2 * LOWP_GRID + 1) * 2 * LOWP_EVEN_GRID <= INT16_MAX, "a pair fi
 /* None, with neighbours of right rows bound, or with any. */
 typedef enum Products { CLOSED, PAIRED, FREE } Products;
 static Products g_products;
+static bool g_packs; /* in the order of lowp_tile.c */
 
 bool lowp_is_open(void) {
   return g_products != CLOSED;
 }
 
-/* oneDNN's threads are OpenMP's; ours call it from several threads, each to compute alone. (The
- * prototype is of omp.h, which clang ships apart.) */
-void omp_set_num_threads(int count);
-
-static void compute_alone(void) {
-  static _Thread_local bool is_alone;
-  if (!is_alone) {
-    omp_set_num_threads(1);
-    is_alone = true;
-  }
-}
-
-Status lowp_gemm(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
-                 int64_t first_right, int64_t n, int32_t *out) {
-  ASSERT(left->is_left && !right->is_left && left->width == right->width);
-  compute_alone();
-  if (m == 0 || n == 0 || left->width == 0) {
-    memset(out, 0, (size_t)(m * n) * sizeof(*out));
-    return OK;
-  }
+/* `shift` [n] is added to each row of products. */
+static Status gemm(const uint8_t *left, int64_t m, const Lowp *right, int64_t first_right,
+                   int64_t n, const int32_t *shift, int32_t *out) {
+  const int32_t none = 0;
+  lowp_compute_alone();
   const dnnl_status_t status = dnnl_gemm_u8s8s32(
-      'N', 'T', 'R', m, n, left->width, 1.0F, left->rows + first_left * left->stride, left->stride,
-      0, (const int8_t *)(right->rows + first_right * right->stride), right->stride, 0, 0.0F, out,
-      n, right->shift + first_right);
+      'N', 'T', shift == NULL ? 'F' : 'R', m, n, right->width, 1.0F, left, right->stride, 0,
+      (const int8_t *)(right->rows + first_right * right->stride), right->stride, 0, 0.0F, out, n,
+      shift == NULL ? &none : shift);
   ASSERT(status == dnnl_success || status == dnnl_out_of_memory);
   return status == dnnl_success ? OK
                                 : RAISE(ERR_MEMORY,
                                         "oneDNN has no memory for a product of 8-bit "
                                         "rows; ask for fewer threads");
+}
+
+static bool is_empty(const Lowp *left, int64_t m, int64_t n, int32_t *out) {
+  if (m > 0 && n > 0 && left->width > 0) {
+    return false;
+  }
+  memset(out, 0, (size_t)(m * n) * sizeof(*out));
+  return true;
+}
+
+Status lowp_gemm(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
+                 int64_t first_right, int64_t n, int32_t *out) {
+  ASSERT(left->is_left && !right->is_left && left->width == right->width && right->tiles == NULL);
+  return is_empty(left, m, n, out) ? OK
+                                   : gemm(left->rows + first_left * left->stride, m, right,
+                                          first_right, n, right->shift + first_right, out);
+}
+
+Status lowp_multiply(const Lowp *left, int64_t first_left, int64_t m, const Lowp *right,
+                     int64_t first_right, int32_t *out) {
+  const int64_t rest = right->count - first_right;
+  const int64_t n = rest < LOWP_TILE ? rest : LOWP_TILE;
+  const uint8_t *rows = left->rows + first_left * left->stride;
+  ASSERT(left->is_left && !right->is_left && left->width == right->width);
+  ASSERT(first_right % LOWP_TILE == 0);
+  if (is_empty(left, m, n, out)) {
+    return OK;
+  }
+  return right->tiles != NULL && n == LOWP_TILE
+             ? lowp_tiles_multiply(right->tiles, rows, m, right->rows + first_right * right->stride,
+                                   out)
+             : gemm(rows, m, right, first_right, n, NULL, out);
 }
 
 /* 2^-20 covers the sums and roots in double. */
@@ -74,6 +93,7 @@ static void fill_row(Lowp *lowp, const float *row, int64_t i) {
   LanesBytes sizes;
   lanes()->to_bytes(row, lowp->width, scale, is_kept ? (float)grid / largest : 0.0F,
                     lowp->is_left ? OFFSET : 0, lowp->rows + i * lowp->stride, &sizes);
+  memset(lowp->rows + i * lowp->stride + lowp->width, 0, (size_t)(lowp->stride - lowp->width));
   lowp->scale[i] = scale;
   lowp->error[i] = rounded_up(sqrt(sizes.lost));
   lowp->norm[i] = rounded_up((double)scale * sqrt((double)sizes.squares));
@@ -97,6 +117,7 @@ static Status fill_unit(int64_t unit, int thread, void *context) {
 
 void lowp_fill(Lowp *lowp, const float *rows, bool is_left) {
   ASSERT(lowp_is_open());
+  lowp->tiles = NULL;
   Fill fill = {.lowp = lowp, .rows = rows};
   const int64_t units = (lowp->count + ROWS_A_UNIT - 1) / ROWS_A_UNIT;
   if (lowp->is_left != is_left) {
@@ -118,7 +139,36 @@ Lowp lowp_part(const Lowp *lowp, int64_t first, int64_t count) {
   part.error += first;
   part.norm += first;
   part.shift += first;
+  part.tiles = NULL;
   return part;
+}
+
+typedef struct Packing {
+  Lowp *lowp;
+  const LowpTiles *tiles;
+  uint8_t *rows; /* [threads, LOWP_TILE, stride] */
+} Packing;
+
+static Status pack_tile(int64_t unit, int thread, void *context) {
+  const Packing *packing = context;
+  const int64_t bytes = LOWP_TILE * packing->lowp->stride;
+  uint8_t *rows = packing->rows + thread * bytes, *tile = packing->lowp->rows + unit * bytes;
+  memcpy(rows, tile, (size_t)bytes);
+  return lowp_tiles_pack(packing->tiles, rows, tile);
+}
+
+Status lowp_pack(Lowp *lowp) {
+  Packing packing = {.lowp = lowp};
+  ASSERT(!lowp->is_left);
+  packing.tiles = g_packs && lowp->count >= LOWP_TILE ? lowp_tiles_of(lowp->stride) : NULL;
+  if (packing.tiles == NULL) {
+    return OK;
+  }
+  TRY(MEMORY_NEW(&packing.rows, threads_count() * LOWP_TILE * lowp->stride, "rows to be packed"));
+  const Status status = threads_run(lowp->count / LOWP_TILE, pack_tile, &packing);
+  MEMORY_FREE(packing.rows);
+  lowp->tiles = packing.tiles;
+  return status;
 }
 
 static Status make_rows(Lowp *lowp) {
@@ -195,6 +245,7 @@ static bool is_product(const int32_t *out, const float *left, int64_t m, const f
 
 typedef struct Trial {
   int64_t m, n, width;
+  bool is_packed;
   float *left_rows, *right_rows;
   Lowp left, right;
   int32_t *out;
@@ -208,11 +259,19 @@ static Status make_trial(Trial *t) {
   trial_rows(t->right_rows, t->n, t->width, right_trial);
   TRY(lowp_create(&t->left, t->left_rows, t->m, t->width, true));
   TRY(lowp_create(&t->right, t->right_rows, t->n, t->width, false));
-  return lowp_gemm(&t->left, 0, t->m, &t->right, 0, t->n, t->out);
+  if (!t->is_packed) {
+    return lowp_gemm(&t->left, 0, t->m, &t->right, 0, t->n, t->out);
+  }
+  TRY(lowp_pack(&t->right));
+  TRY(lowp_multiply(&t->left, 0, t->m, &t->right, 0, t->out));
+  for (int64_t i = 0; i < t->m * t->n; i++) {
+    t->out[i] += t->right.shift[i % t->n];
+  }
+  return OK;
 }
 
-static bool is_right_at(int64_t m, int64_t n, int64_t width) {
-  Trial t = {.m = m, .n = n, .width = width};
+static bool is_right_at(int64_t m, int64_t n, int64_t width, bool is_packed) {
+  Trial t = {.m = m, .n = n, .width = width, .is_packed = is_packed};
   const bool is_right =
       make_trial(&t) == OK && is_product(t.out, t.left_rows, m, t.right_rows, n, width);
   lowp_clear(&t.left);
@@ -224,8 +283,13 @@ static bool is_right_at(int64_t m, int64_t n, int64_t width) {
 }
 
 static bool is_right(void) {
-  return is_right_at(37, 53, 70) && is_right_at(1, 11, 3) && is_right_at(6, 1, 68) &&
-         is_right_at(128, 256, 192);
+  return is_right_at(37, 53, 70, false) && is_right_at(1, 11, 3, false) &&
+         is_right_at(6, 1, 68, false) && is_right_at(128, 256, 192, false);
+}
+
+/* All numbers of rows that a product is made for, and as many columns as make sums of 24 bits and more. */
+static bool is_right_packed(void) {
+  return is_right_at(511, LOWP_TILE, 70, true) && is_right_at(7, LOWP_TILE, 1100, true);
 }
 
 bool lowp_open(const char **why) {
@@ -237,6 +301,8 @@ bool lowp_open(const char **why) {
   }
   for (g_products = FREE; g_products != CLOSED && !is_right(); g_products--) {
   }
+  g_packs = lowp_is_open(); /* as long as the trial goes */
+  g_packs = lowp_is_open() && is_right_packed();
   static const char *const said[] = {
       [FREE] = "8-bit integers, then exact scores of what may count",
       [PAIRED] = "8-bit integers summed in 16 bits, then exact scores of what may count",

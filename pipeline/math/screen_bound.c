@@ -54,12 +54,11 @@ float screen_least(const Screen *screen, double score) {
 }
 
 static LanesRow row_in_bytes(const ScreenSide *side, int64_t width, int64_t query) {
-  const int64_t at = side->first_lowp + query;
   const double norm = side->lowp_norm == NULL ? side->norm[query] : side->lowp_norm[query];
-  const double error = (double)side->lowp->error[at];
+  const double error = (double)side->lowp->error[query];
   const double roundings = ROUNDINGS + (double)width / 16;
   const double rounding = roundings * U * (side->norm[query] + norm + error);
-  return (LanesRow){.scale = side->lowp->scale[at],
+  return (LanesRow){.scale = side->lowp->scale[query],
                     .size = round_up(SLACK * (error + rounding)),
                     .error = round_up(SLACK * (norm + rounding))};
 }
@@ -76,6 +75,7 @@ LanesRow screen_row_of(const Screen *screen, int64_t query) {
 LanesColumns screen_columns_of(const Screen *screen, int64_t base) {
   const Columns *c = &screen->columns;
   return (LanesColumns){.scale = c->scale == NULL ? NULL : c->scale + base,
+                        .shift = c->scale == NULL ? NULL : screen->job->base.lowp->shift + base,
                         .size = c->scale == NULL ? c->size + base : NULL,
                         .bias = c->bias == NULL ? NULL : c->bias + base};
 }
@@ -102,12 +102,11 @@ static void set_column(Screen *screen, int64_t i) {
   const ScreenSide *side = &screen->job->base;
   Columns *c = &screen->columns;
   const bool is_out = !screen_takes_part(side, i);
-  const float size =
-      side->lowp != NULL ? side->lowp->norm[side->first_lowp + i] : round_up(side->norm[i]);
+  const float size = side->lowp != NULL ? side->lowp->norm[i] : round_up(side->norm[i]);
   c->size[i] = is_out ? NAN : size;
   if (side->lowp != NULL) {
-    const float error = side->lowp->error[side->first_lowp + i];
-    c->scale[i] = is_out ? NAN : side->lowp->scale[side->first_lowp + i];
+    const float error = side->lowp->error[i];
+    c->scale[i] = is_out ? NAN : side->lowp->scale[i];
     c->error[i] = error;
     c->most_size[i / TILE] = is_out ? c->most_size[i / TILE] : larger(size, c->most_size[i / TILE]);
     c->most_error[i / TILE] =

@@ -15,7 +15,14 @@
  *   screen_back.c   the base rows' own best
  *   screen_room.c   scratch memory
  *   screen.c, screen_above.c   the two searches */
-enum { TILE = 512, UNIT = 2048, LEAST_UNIT = 32, WIDE = 8, PICKS = 1 << 14, BACK_GROUPS = 128 };
+enum {
+  TILE = LOWP_TILE,
+  UNIT = 2048,
+  LEAST_UNIT = 32,
+  WIDE = 8,
+  PICKS = 1 << 14,
+  BACK_GROUPS = 128
+};
 
 /* A pair to be scored exactly. */
 typedef struct Pick {
@@ -58,6 +65,7 @@ typedef struct ScreenScratch {
   float *back_first; /* [TILE] screened scores from here on were scored at once */
   float *groups;     /* [BACK_GROUPS, TILE] maxima of groups of queries */
   Picks picks;
+  float passed; /* of pass_over() */
   ScreenCost cost;
 } ScreenScratch;
 
@@ -84,7 +92,7 @@ typedef struct Screen {
 typedef struct Tile {
   int64_t unit_first, first, past;
   int64_t base, count;
-  void *scores; /* [past - first, count] int32 or float32 */
+  void *scores; /* [past - first, count] int32 less the shifts, or float32 */
 } Tile;
 
 /* screen_bound.c */
@@ -139,8 +147,11 @@ void screen_back_offer(const Screen *screen, const Tile *tile, const ScreenScrat
 static inline float screen_mid(const Screen *screen, const LanesRow *row, const void *scores,
                                int64_t base, int64_t n) {
   const float *scale = screen->columns.scale;
-  return scale == NULL ? ((const float *)scores)[n]
-                       : row->scale * ((float)((const int32_t *)scores)[n] * scale[base + n]);
+  if (scale == NULL) {
+    return ((const float *)scores)[n];
+  }
+  const int32_t product = ((const int32_t *)scores)[n] + screen->job->base.lowp->shift[base + n];
+  return row->scale * ((float)product * scale[base + n]);
 }
 
 static inline float screen_margin(const Screen *screen, const LanesRow *row, int64_t index) {

@@ -20,6 +20,7 @@ Status screen_open(Screen *screen, int64_t list) {
   const int64_t share = (job->query.count + threads - 1) / threads;
   const bool in_bytes = job->query.lowp != NULL;
   ASSERT(in_bytes == (job->base.lowp != NULL));
+  ASSERT(!in_bytes || job->base.lowp->count == job->base.count);
   ASSERT(job->query.bias == NULL && job->base.count < INT32_MAX);
   screen->unit = share < LEAST_UNIT ? LEAST_UNIT : smaller(share, UNIT);
   screen->block = smaller(screen->unit, in_bytes ? BLOCK_BYTES : BLOCK_FLOATS);
@@ -69,8 +70,7 @@ Status screen_multiply(const Screen *screen, Tile *tile, int64_t first, int64_t 
   tile->scores = (float *)s->score + slot * screen->block * TILE;
   const int64_t rows = tile->past - first;
   if (query->lowp != NULL) {
-    TRY(lowp_gemm(query->lowp, query->first_lowp + first, rows, base->lowp,
-                  base->first_lowp + tile->base, tile->count, tile->scores));
+    TRY(lowp_multiply(query->lowp, first, rows, base->lowp, tile->base, tile->scores));
   } else {
     dense_gemm(query->rows + first * width, rows, base->rows + tile->base * width, tile->count,
                width, tile->scores);
@@ -105,14 +105,27 @@ static void score_query(const float *query, const float *base, int64_t width, Pi
   }
 }
 
-/* Picks stand by query: its row is read once and the next one's foretold, and the tile's base rows, which stay in the
- * second cache, are what is read in no order. The other way round it would be the queries of a unit, which are too
- * many for that. */
+/* Read a float of each cache line: in order they come from memory faster than in none (and than by
+ * prefetching). The sum is there to be used. */
+static float pass_over(const float *rows, int64_t count) {
+  enum { LINE = 16 };
+  float sum = 0;
+  for (int64_t i = 0; i < count; i += LINE) {
+    sum += rows[i];
+  }
+  return sum;
+}
+
+/* Picks stand by query: its row is read once, and the tile's base rows, which stay in the second cache, are what is
+ * read in no order. The other way round it would be the queries of a unit, which are too many for that. */
 void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   const ScreenJob *job = screen->job;
   const float *queries = job->query.rows + tile->unit_first * job->width;
   const float *base = job->base.rows + tile->base * job->width;
   Pick *picks = s->picks.items;
+  if (s->picks.count > tile->count) {
+    s->passed = pass_over(base, tile->count * job->width);
+  }
   for (int64_t i = 0, past; i < s->picks.count; i = past) {
     const int32_t query = picks[i].query;
     for (past = i + 1; past < s->picks.count && picks[past].query == query; past++) {

@@ -32,6 +32,7 @@ static Status take(Promote *promote) {
   promote->in_bytes = lowp_is_open();
   if (promote->in_bytes) {
     TRY(lowp_create(&promote->lowp, promote->head.rows, promote->vocabulary, width, false));
+    TRY(lowp_pack(&promote->lowp));
     TRY(lowp_create(&promote->row_lowp, NULL, PANEL, width, true));
   }
   return OK;

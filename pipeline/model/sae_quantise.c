@@ -73,5 +73,6 @@ Status sae_quantise(Sae *sae, const float *shift) {
   } else {
     memset(sae->bytes->shift, 0, (size_t)sae->width * sizeof(*shift));
   }
-  return quantise(sae);
+  TRY(quantise(sae));
+  return lowp_pack(&sae->bytes->w_enc);
 }

@@ -109,6 +109,7 @@ static Status prepare(Rate *rate) {
       TRY(MEMORY_NEW(&rate->turned, rate->base.count * rate->width, "rotated rows"));
     }
     quantise(rate, &rate->right, rate->base.rows, rate->base.count, false);
+    TRY(lowp_pack(&rate->right));
     MEMORY_FREE(rate->turned);
     if (rate->rotates) {
       TRY(MEMORY_NEW(&rate->turned, PANEL * rate->width, "rotated rows"));

@@ -16,7 +16,7 @@ typedef struct Data {
   float a[MOST], b[MOST], c[MOST], d[MOST], e[MOST];
   int64_t sums[MOST];
   uint16_t bits[MOST];
-  int32_t whole[MOST];
+  int32_t whole[MOST], shift[MOST];
   float scale[MOST], size[MOST]; /* nan in places */
 } Data;
 
@@ -35,6 +35,7 @@ static void fill(Data *data) {
     data->sums[i] = (int64_t)random_bits(6, (uint64_t)i) >> 12;
     data->bits[i] = (uint16_t)random_bits(7, (uint64_t)i);
     data->whole[i] = (int32_t)random_below(8, (uint64_t)i, 20001) - 10000;
+    data->shift[i] = (int32_t)random_below(9, (uint64_t)i, 401) - 200;
     data->scale[i] = i % 13 == 5 ? NAN : 1e-2F * data->d[i];
     data->size[i] = i % 13 == 5 ? NAN : data->d[i];
   }
@@ -45,8 +46,8 @@ typedef struct Outcome {
   float dot, four[4], added[MOST], wide[MOST], weight[MOST], first[MOST], second[MOST];
   float best[2][64];
   double square, moment_sums[MOST], moment_squares[MOST];
-  int64_t sums[MOST], found[7];
-  int32_t hits[7][MOST];
+  int64_t sums[MOST], found[8];
+  int32_t hits[8][MOST];
   float largest, largest_pair, sums_of_halves[MOST], tops[2][MOST];
   uint8_t bytes[3][MOST];
   LanesBytes sizes[3];
@@ -58,13 +59,15 @@ static void compute_scans(const Data *data, int64_t width, Outcome *out) {
   const Lanes *set = lanes();
   const LanesRow whole = {.scale = 1e-2F, .size = 0.3F, .error = 0.2F, .least = 1.1F};
   const LanesRow real = {.scale = 1.0F, .size = 0.3F, .least = 0.7F};
-  const LanesColumns bytes = {.scale = data->scale, .size = data->size, .error = data->d};
+  const LanesColumns bytes = {
+      .scale = data->scale, .shift = data->shift, .size = data->size, .error = data->d};
   const LanesColumns floats = {.size = data->size};
-  const LanesColumns flat = {.scale = data->scale};
-  LanesColumns columns[7] = {bytes, bytes, floats, floats, flat, flat, flat};
+  const LanesColumns flat = {.scale = data->scale, .shift = data->shift};
+  const LanesColumns bare = {.scale = data->scale, .size = data->size, .error = data->d};
+  LanesColumns columns[8] = {bytes, bytes, floats, floats, flat, flat, flat, bare};
   columns[0].bias = columns[2].bias = columns[4].bias = data->c;
   columns[1].back = columns[3].back = columns[5].back = data->e;
-  for (int i = 0; i < 7; i++) {
+  for (int i = 0; i < 8; i++) {
     const bool is_whole = columns[i].scale != NULL;
     const void *scores = is_whole ? (const void *)data->whole : (const void *)data->a;
     out->found[i] = set->scan(scores, &columns[i], is_whole ? &whole : &real, width, out->hits[i]);

@@ -176,6 +176,48 @@ static void test_products_are_exact(void) {
   threads_set(1);
 }
 
+/* Whole tiles of packed rows and the rest, and again when other rows have taken their place. */
+static void check_packed(int64_t m, int64_t n, int64_t width) {
+  float *left = make_rows(ENDS, m, width);
+  int32_t *out = NULL;
+  Lowp l = {0}, r = {0};
+  CU_ASSERT_EQUAL(lowp_create(&l, left, m, width, true), OK);
+  CU_ASSERT_EQUAL(lowp_create(&r, NULL, n, width, false), OK);
+  CU_ASSERT_EQUAL(MEMORY_NEW(&out, m * LOWP_TILE, "products"), OK);
+  for (Kind kind = GAUSS; kind <= ENDS; kind++) {
+    Lowp plain = {0};
+    float *right = make_rows(kind, n, width);
+    CU_ASSERT_EQUAL(lowp_create(&plain, right, n, width, false), OK);
+    lowp_fill(&r, right, false);
+    CU_ASSERT_EQUAL(lowp_pack(&r), OK);
+    for (int64_t first = 0; first < n; first += LOWP_TILE) {
+      const int64_t count = n - first < LOWP_TILE ? n - first : LOWP_TILE;
+      CU_ASSERT_EQUAL(lowp_multiply(&l, 0, m, &r, first, out), OK);
+      for (int64_t i = 0; i < m * count; i++) {
+        out[i] += r.shift[first + i % count];
+      }
+      CU_ASSERT(is_product(&l, 0, m, &plain, first, count, out));
+    }
+    lowp_clear(&plain);
+    MEMORY_FREE(right);
+  }
+  lowp_clear(&l);
+  lowp_clear(&r);
+  MEMORY_FREE(out);
+  MEMORY_FREE(left);
+}
+
+static void test_packed_rows_multiply_the_same(void) {
+  for (int threads = 1; threads <= 3; threads++) {
+    threads_set(threads);
+    check_packed(1, 2 * LOWP_TILE, 64);
+    check_packed(300, LOWP_TILE + 31, 70);
+    check_packed(13, 30, 640);
+    check_packed(5, 3 * LOWP_TILE + 1, 4100);
+  }
+  threads_set(1);
+}
+
 static void test_fewer_rows_fill_the_same_memory(void) {
   float *rows = make_rows(GAUSS, 300, 48);
   Lowp lowp = {0}, wanted = {0};
@@ -226,6 +268,7 @@ static void test_off_is_off(void) {
 static const CheckFact FACTS[] = {
     {"what is lost is bounded, and the bound is tight", test_errors_are_bounds},
     {"products are those of integer loops, in any number of threads", test_products_are_exact},
+    {"packed rows multiply the same", test_packed_rows_multiply_the_same},
     {"fewer rows than there is memory for", test_fewer_rows_fill_the_same_memory},
     {"rows with a NaN or an infinity have no finite bound", test_broken_rows_say_so},
     {"CLEAVE_LOWP=off", test_off_is_off},

@@ -41,12 +41,10 @@ typedef struct Rows {
   double *norm;
   uint8_t *is_left_out;
   uint32_t *ids;     /* ascending, with gaps */
+  Lowp lowp;         /* empty if they are screened in float32 */
   double *lowp_norm; /* of queries, shifted */
   float *lowp_bias;  /* of base rows */
-  Lowp lowp;         /* of JUNK other rows, then these; empty if they are screened in float32 */
 } Rows;
-
-enum { JUNK = 3 };
 
 static float element(Kind kind, int64_t row, int64_t column, uint64_t key, int64_t width) {
   const uint64_t at = (uint64_t)(row * width + column);
@@ -104,20 +102,20 @@ static void make_lowp(Rows *r, const Case *c, int64_t count, Mode mode, bool is_
   const int64_t width = c->width;
   float *rows = NULL;
   Rotate rotate = {0};
-  CU_ASSERT_EQUAL(MEMORY_NEW(&rows, (JUNK + count) * width, "rows"), OK);
-  for (int64_t i = 0; i < JUNK * width; i++) {
-    rows[i] = (float)random_normal(77, (uint64_t)i);
-  }
-  memcpy(rows + JUNK * width, r->rows, (size_t)(count * width) * sizeof(*rows));
+  CU_ASSERT_EQUAL(MEMORY_NEW(&rows, count * width, "rows"), OK);
+  memcpy(rows, r->rows, (size_t)(count * width) * sizeof(*rows));
   if (mode == ROTATED) {
     CU_ASSERT_EQUAL(rotate_create(&rotate, width, 5), OK);
-    rotate_rows(&rotate, r->rows, count, rows + JUNK * width);
+    rotate_rows(&rotate, r->rows, count, rows);
     rotate_clear(&rotate);
   }
   if (mode == SHIFTED) {
-    shift_rows(r, c, count, rows + JUNK * width, is_left);
+    shift_rows(r, c, count, rows, is_left);
   }
-  CU_ASSERT_EQUAL(lowp_create(&r->lowp, rows, JUNK + count, width, is_left), OK);
+  CU_ASSERT_EQUAL(lowp_create(&r->lowp, rows, count, width, is_left), OK);
+  if (!is_left) {
+    CU_ASSERT_EQUAL(lowp_pack(&r->lowp), OK);
+  }
   MEMORY_FREE(rows);
 }
 
@@ -167,8 +165,7 @@ static ScreenSide side_of(const Case *c, const Rows *r, int64_t count, int64_t f
                       .is_left_out = c->leaves_out ? r->is_left_out : NULL,
                       .lowp = r->lowp.rows == NULL ? NULL : &r->lowp,
                       .lowp_norm = r->lowp_norm,
-                      .lowp_bias = is_base ? r->lowp_bias : NULL,
-                      .first_lowp = JUNK};
+                      .lowp_bias = is_base ? r->lowp_bias : NULL};
 }
 
 static int64_t id_of(const ScreenSide *side, int64_t row) {
