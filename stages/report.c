@@ -58,7 +58,7 @@ static Status claim(Stage *stage, const Stamp *stamp, const char *folder, bool *
                                 "with --force to replace it",
                                 folder));
   }
-  return OK;
+  return *go ? stage_note_settings(stage) : OK;
 }
 
 static Status write(Stage *stage, const Atlas *atlas, const char *folder, const Stamp *stamp) {

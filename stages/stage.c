@@ -1,5 +1,6 @@
 #include "stage.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -257,27 +258,12 @@ static void warn_of_binding(Stage *stage) {
   }
 }
 
-/* The run's folder, logs/ in it, and effective.yaml: what was used. */
+/* The run's folder and logs/ in it. */
 static Status open_folder(Stage *stage) {
   char *logs = NULL;
-  char *effective = NULL;
-  Text text = {0};
-  Status status = stage_path(stage, &logs, "logs");
-  if (status == OK) {
-    status = text_make_folder(logs);
-  }
-  if (status == OK) {
-    status = stage_path(stage, &effective, "effective.yaml");
-  }
-  if (status == OK) {
-    status = settings_print(&stage->settings, &text);
-  }
-  if (status == OK) {
-    status = text_write_file(&text, effective);
-  }
-  text_clear(&text);
+  TRY(stage_path(stage, &logs, "logs"));
+  const Status status = text_make_folder(logs);
   MEMORY_FREE(logs);
-  MEMORY_FREE(effective);
   return status;
 }
 
@@ -433,6 +419,36 @@ Status stage_lock(Stage *stage, const char *path) {
   return team_agree(&stage->team, is_taken ? lock_take(stage->settings.run.folder, path) : OK);
 }
 
+/* Stages that run at once (a job a dictionary) each write a file of their own, and the last one stays. */
+static Status write_settings(const Stage *stage, const Text *text) {
+  char host[64] = "", *own = NULL, *path = NULL;
+  (void)gethostname(host, sizeof(host) - 1);
+  Status status = stage_path(stage, &path, "effective.yaml");
+  if (status == OK) {
+    status = stage_path(stage, &own, "effective.%s.%ld", host, (long)getpid());
+  }
+  if (status == OK) {
+    status = text_write_file(text, own);
+  }
+  if (status == OK && rename(own, path) != 0) {
+    status = RAISE(ERR_FILE, "%s: %s", path, strerror(errno));
+    unlink(own);
+  }
+  MEMORY_FREE(own);
+  MEMORY_FREE(path);
+  return status;
+}
+
+Status stage_note_settings(Stage *stage) {
+  Text text = {0};
+  Status status = stage->team.rank == 0 ? settings_print(&stage->settings, &text) : OK;
+  if (stage->team.rank == 0 && status == OK) {
+    status = write_settings(stage, &text);
+  }
+  text_clear(&text);
+  return team_agree(&stage->team, status);
+}
+
 Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) {
   bool is_current = false;
   TRY(stage_lock(stage, path));
@@ -447,5 +463,5 @@ Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go)
   } else if (is_current) {
     log_info("%s is up to date", path);
   }
-  return OK;
+  return *go ? stage_note_settings(stage) : OK;
 }

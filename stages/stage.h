@@ -89,8 +89,12 @@ int64_t stage_columns(void);
  * always false. Every stage asks this for every output before it works.
  *  ranks   collective
  *  go      out     make it
- *  fails   ERR_STALE, ERR_BUSY (as stage_lock) */
+ *  fails   ERR_STALE, ERR_BUSY (as stage_lock), ERR_FILE, ERR_SPACE */
 Status stage_claim(Stage *stage, const Stamp *stamp, const char *path, bool *go) MUST_USE;
+/** effective.yaml: the settings that an output is made with. stage_claim() writes it, when it lets go.
+ *  ranks   collective
+ *  fails   ERR_FILE, ERR_SPACE */
+Status stage_note_settings(Stage *stage) MUST_USE;
 /** See that no other run makes this output as long as this process lives; stage_claim() does it.
  *  ranks   collective
  *  fails   ERR_BUSY, ERR_FILE */

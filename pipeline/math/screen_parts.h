@@ -27,7 +27,7 @@ enum {
 /* A pair to be scored exactly. */
 typedef struct Pick {
   int32_t query;            /* in the unit */
-  uint16_t base;            /* in the tile */
+  uint16_t base;            /* in the tile, or in several */
   bool for_query, for_base; /* whose best it may be among */
   float exact;              /* without bias */
 } Pick;

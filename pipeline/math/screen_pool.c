@@ -132,12 +132,15 @@ static void settle_picks(const Screen *screen, const Tile *tile, ScreenScratch *
   s->picks.count = 0;
 }
 
-/* Pick of a query's list what lies in this tile and still reaches the bar. */
+/* Pick of a query's list what lies in these tiles and still reaches the bar. */
 static void pick_list(const Screen *screen, const Tile *tile, ScreenScratch *s, int64_t at) {
   const Candidate *list = s->lists + at * screen->room->list;
   Pool *pool = &s->pools[at];
   for (; pool->next < pool->count && list[pool->next].index < tile->base + tile->count;
        pool->next++) {
+    if (s->picks.count == PICKS) {
+      settle_picks(screen, tile, s);
+    }
     if (list[pool->next].upper >= s->rows[at].least) {
       s->picks.items[s->picks.count++] =
           (Pick){.query = (int32_t)at,
@@ -147,14 +150,16 @@ static void pick_list(const Screen *screen, const Tile *tile, ScreenScratch *s, 
   }
 }
 
+/* Lists hold little of each tile, so a query's row is fetched for some tiles together. */
+enum { TOGETHER = 8 };
+
 void screen_pool_finish(const Screen *screen, int64_t unit, ScreenScratch *s) {
   const double begun = clock_seconds();
-  for (int64_t t = 0; t < screen->tiles; t++) {
-    const Tile tile = screen_tile(screen, unit, t);
+  for (int64_t t = 0; t < screen->tiles; t += TOGETHER) {
+    Tile tile = screen_tile(screen, unit, t);
+    const int64_t rest = screen->job->base.count - tile.base;
+    tile.count = rest < TOGETHER * TILE ? rest : TOGETHER * TILE;
     for (int64_t at = 0; at < tile.past - tile.first; at++) {
-      if (s->picks.count + TILE > PICKS) {
-        settle_picks(screen, &tile, s);
-      }
       pick_list(screen, &tile, s, at);
     }
     settle_picks(screen, &tile, s);

@@ -52,8 +52,10 @@ stage 2 train run.yaml
 check "families before compare names the stage to run" fails 4 'cleave-(compare|encode)' run/families.h5 2 families run.yaml
 stage 2 encode run.yaml
 stage 2 compare run.yaml
+cp run/effective.yaml made.yaml
 check "report before families names cleave-families" fails 4 'cleave-families' run/report 2 report run.yaml
 check "other settings without --force are refused" fails 8 '--force' - 2 encode run.yaml encode.examples=5
+check "and effective.yaml stays that of what was made" cmp -s run/effective.yaml made.yaml
 stage 2 families run.yaml
 
 # shorten FILE: keep the first two thirds.
