@@ -336,6 +336,7 @@ static Status check_core(Team *team) {
 
 int stage_main(int argc, char **argv, const StageSpec *spec) {
   Stage stage = {.spec = spec, .started = clock_seconds()};
+  dense_renew(argv);
   dense_open();
   archive_name_core(dense_core());
   if (team_open(&stage.team, &argc, &argv) != OK) {

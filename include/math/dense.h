@@ -41,4 +41,12 @@ void dense_from_bf16(const uint16_t *bits, int64_t count, float *out);
 const char *dense_core(void);
 void dense_open(void);
 
+/** What to set OPENBLAS_CORETYPE to where OpenBLAS chose `core`; NULL: nothing. It does not know CPUs that came after
+ *  it, and computes for the oldest there, several times slower than this one can. */
+const char *dense_core_instead(const char *core);
+/** Begin the program again with that, unless OPENBLAS_CORETYPE is set: OpenBLAS reads it while it is loaded. Call
+ *  before MPI is opened; returns where there is nothing to do.
+ *  ranks   local */
+void dense_renew(char **argv);
+
 #endif

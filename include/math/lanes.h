@@ -86,6 +86,8 @@ typedef struct Lanes {
 /** The set in use.
  *  ranks   local, like all here */
 const Lanes *lanes(void);
+/** The name of the widest set that this CPU has. */
+const char *lanes_widest(void);
 /** Use a set by name; false when this CPU does not have it. Not while other threads compute. */
 bool lanes_use(const char *name);
 

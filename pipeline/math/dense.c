@@ -2,7 +2,9 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lanes.h"
 #include "status.h"
@@ -85,6 +87,28 @@ void dense_from_bf16(const uint16_t *bits, int64_t count, float *out) {
 
 const char *dense_core(void) {
   return openblas_get_corename();
+}
+
+const char *dense_core_instead(const char *core) {
+  const char *widest = lanes_widest();
+  if (strcmp(core, "Prescott") != 0) {
+    return NULL;
+  }
+  return strcmp(widest, "avx512") == 0 ? "SkylakeX"
+         : strcmp(widest, "avx2") == 0 ? "Haswell"
+                                       : NULL;
+}
+
+void dense_renew(char **argv) {
+  static const char NAME[] = "OPENBLAS_CORETYPE";
+  const char *core = getenv(NAME) == NULL ? dense_core_instead(dense_core()) : NULL;
+  char path[4096];
+  const ssize_t length =
+      readlink("/proc/self/exe", path, sizeof(path) - 1); /* its own name stays */
+  if (core != NULL && length > 0 && setenv(NAME, core, 1) == 0) {
+    path[length] = '\0';
+    execv(path, argv); /* returns only if it fails: then slower */
+  }
 }
 
 void dense_open(void) {

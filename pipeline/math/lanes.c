@@ -57,6 +57,10 @@ const Lanes *lanes(void) {
   return set;
 }
 
+const char *lanes_widest(void) {
+  return widest()->name;
+}
+
 bool lanes_use(const char *name) {
   for (size_t i = 0; i < sizeof(SETS) / sizeof(SETS[0]); i++) {
     if (strcmp(SETS[i]->name, name) == 0 && is_supported(SETS[i])) {

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "dense.h"
+#include "lanes.h"
 #include "random.h"
 
 enum { WIDTH = 203, ROWS = 9 };
@@ -65,6 +66,14 @@ static void test_gemm_is_within_its_error(void) {
   CU_ASSERT(strlen(dense_core()) > 0);
 }
 
+/* Told apart by CPU: a BLAS that knows it is left alone, one that fell back to its oldest kernels is not. */
+static void test_core_of_newer_cpus(void) {
+  const bool has_wide = strcmp(lanes_widest(), "plain") != 0;
+  CU_ASSERT_PTR_NULL(dense_core_instead("Haswell"));
+  CU_ASSERT_PTR_NULL(dense_core_instead("SkylakeX"));
+  CU_ASSERT_EQUAL(dense_core_instead("Prescott") != NULL, has_wide);
+}
+
 static void test_gemm_of_nothing(void) {
   float out[4] = {1.0F, 1.0F, 1.0F, 1.0F};
   dense_gemm(NULL, 0, NULL, 5, 3, out);
@@ -105,6 +114,7 @@ static const CheckFact FACTS[] = {
     {"the sum of squares is exact to double", test_square_is_close_to_a_plain_sum},
     {"a row is added by fma", test_add_is_fma},
     {"the BLAS stays within the stated error of the fixed order", test_gemm_is_within_its_error},
+    {"a BLAS that does not know the CPU is told what it has", test_core_of_newer_cpus},
     {"empty matrices are fine", test_gemm_of_nothing},
     {"bfloat16 rounds to nearest even", test_bf16_rounds_to_nearest_even},
     {"every bfloat16 survives float32", test_bf16_widens_and_narrows_to_itself},

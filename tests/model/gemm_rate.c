@@ -86,6 +86,7 @@ int main(int argc, char **argv) {
   double best = 0.0;
   job.shape = (Shape){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
   const int threads = (int)numbers[5];
+  dense_renew(argv);
   dense_open();
   threads_set(threads);
   const Status status = measure(&job, threads, &best);

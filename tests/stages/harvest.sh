@@ -45,6 +45,14 @@ everything_held_out() {
 }
 check "no row to train on is an error that names the key" everything_held_out
 
+core() { $python -c 'import h5py; print(h5py.File("core/activations.h5").attrs["blas_core"].decode())'; }
+cores() { # a CPU that OpenBLAS does not know is not computed for as if it were the oldest; what the user says holds
+  (unset OPENBLAS_CORETYPE && stage 2 harvest run.yaml folder=core) || return 1
+  ! grep -qw avx2 /proc/cpuinfo || [ "$(core)" != Prescott ] || return 1
+  OPENBLAS_CORETYPE=Prescott stage 2 harvest --force run.yaml folder=core harvest.context=31 && [ "$(core)" = Prescott ]
+}
+check "the BLAS computes for this CPU" cores
+
 again() {
   stage 2 harvest run.yaml folder=out-1 harvest.context=31 harvest.rows=12345 harvest.norm_limit=1.3 &&
     grep -q 'up to date' stage.err
