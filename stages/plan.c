@@ -67,8 +67,11 @@ static Status run(Stage *stage) {
   }
   TRY(plan_facts(&plan, rows, width));
   Status status = plan_sources_read(&plan);
+  status = status == OK ? plan_find(&plan) : status;
   status = status == OK ? print(stage, &plan, memory) : status;
   MEMORY_FREE(plan.sources);
+  MEMORY_FREE(plan.found);
+  MEMORY_FREE(plan.links);
   return status;
 }
 
@@ -89,8 +92,8 @@ int main(int argc, char **argv) {
       .name = "plan",
       .purpose = "what every stage takes, before anything is made: memory, disk, operations, time",
       .reads =
-          "run.yaml; activations.h5, the model, the text and imported dictionaries, where they are "
-          "there",
+          "run.yaml; the model, the text and imported dictionaries; activations.h5, codes and "
+          "neighbours.h5, where they are there",
       .writes = "rates.csv (with --measure)",
       .next = "",
       .sections = SECTIONS,

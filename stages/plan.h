@@ -1,6 +1,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
+#include "archive.h"
 #include "stage.h"
 #include "transformer.h"
 
@@ -37,10 +38,25 @@ typedef struct PlanSource {
   bool is_topk;
 } PlanSource;
 
+/** What its codes tell, once they are there. All 0: they are not. */
+typedef struct PlanFound {
+  double l0, entries; /* of a row: active latents, and codes that are stored */
+  double examples;    /* that report shows of a feature */
+  double supported;   /* share of features that fire often enough for evidence */
+} PlanFound;
+
+/** What a comparison tells of a child of a pair, or what is usual where it was not made yet. */
+typedef struct PlanLinks {
+  double edges, linked; /* its links, and the share of children that have any */
+  bool is_known;
+} PlanLinks;
+
 typedef struct Plan {
   Stage *stage;
   PlanFacts facts;
   PlanSource *sources; /* [dictionaries]; of those that are trained here nothing */
+  PlanFound *found;    /* [dictionaries] */
+  PlanLinks *links;    /* [settings_pairs()] */
   PlanRates rates;
   int64_t ranks, nodes, threads; /* threads a rank */
 } Plan;
@@ -128,6 +144,17 @@ Status plan_facts(Plan *plan, int64_t rows, int64_t width) MUST_USE;
  *  fails   as bundle_open() */
 Status plan_sources_read(Plan *plan) MUST_USE;
 
+/** What the folder's codes and comparisons tell, as far as they are there and of these rows and latents. The caller
+ *  frees plan->found and plan->links.
+ *  ranks   collective
+ *  fails   ERR_FORMAT, ERR_FILE, ERR_MEMORY */
+Status plan_find(Plan *plan) MUST_USE;
+/** A file of the run's folder, NULL where it is not there, or not whole.
+ *  ranks   collective
+ *  fails   as archive_open() */
+Status plan_open(Plan *plan, const char *name, const char *schema, const char *maker,
+                 Archive **out) MUST_USE;
+
 /** The stages. A stage with nothing to do costs nothing.
  *  ranks   local
  *  index   in      dictionary
@@ -140,10 +167,19 @@ Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
 Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
-/** Active latents a row of a dictionary: k, what run.yaml or its maker states, or 100 where nobody knows; and codes
- *  that a row keeps: of topk the next k too.  ranks local */
+/** Active latents a row of a dictionary: what its codes have, else k, what run.yaml or its maker states, or 100 where
+ *  nobody knows; and codes that a row keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
 double plan_entries(const Plan *plan, int64_t index);
+/** What the page takes on disk. Examples that it shows of a feature that fires so often; bytes of a label.
+ *  ranks   local */
+double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count);
+double plan_examples(const Settings *settings, double firings);
+double plan_label(const Plan *plan);
+/** The share of a dictionary's features that fire often enough for evidence; of a pair's children that join the forest.
+ *  ranks   local */
+double plan_supported(const Plan *plan, int64_t index);
+double plan_forest(const Plan *plan, const SettingsPair *pair, const PlanLinks *links);
 /** Writing the codes of a dictionary that are known already.  ranks local */
 void plan_codes(const Plan *plan, int64_t index, PlanCost *cost);
 

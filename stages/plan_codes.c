@@ -24,6 +24,9 @@ static bool is_topk(const Plan *plan, int64_t index) {
 double plan_l0(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const double given = settings->dictionaries[index].l0, stated = plan->sources[index].l0;
+  if (plan->found[index].l0 > 0) {
+    return plan->found[index].l0;
+  }
   if (settings_is_trained(settings, index) && training_architecture(plan->stage)->has_k) {
     return (is_topk(plan, index) ? 1.0 : OF_BATCH) * (double)settings->train.k;
   }
@@ -31,7 +34,8 @@ double plan_l0(const Plan *plan, int64_t index) {
 }
 
 double plan_entries(const Plan *plan, int64_t index) {
-  return (is_topk(plan, index) ? 2.0 : 1.0) * plan_l0(plan, index);
+  const double found = plan->found[index].entries;
+  return found > 0 ? found : (is_topk(plan, index) ? 2.0 : 1.0) * plan_l0(plan, index);
 }
 
 static double described_bytes(const EncodeSettings *settings) {

@@ -41,10 +41,10 @@ static Status read_shapes(Archive *file, PlanFacts *facts) {
   return OK;
 }
 
-static Status read_file(Plan *plan, const char *path) {
+static Status look_at_file(Plan *plan) {
   Archive *file = NULL;
-  TRY(archive_open(&plan->stage->team, path, SCHEMA_ACTIVATIONS, "cleave-harvest", &file));
-  const Status status = read_shapes(file, &plan->facts);
+  TRY(plan_open(plan, "activations.h5", SCHEMA_ACTIVATIONS, "cleave-harvest", &file));
+  const Status status = file != NULL ? read_shapes(file, &plan->facts) : OK;
   archive_close(&file);
   return status;
 }
@@ -194,14 +194,7 @@ static Status look(Plan *plan, int64_t width) {
 }
 
 Status plan_facts(Plan *plan, int64_t rows, int64_t width) {
-  Team *team = &plan->stage->team;
-  char *path = NULL;
   plan->facts = (PlanFacts){.rows = rows, .where = "--rows"};
-  TRY_OWN(team, &path, stage_path(plan->stage, &path, "activations.h5"));
-  int is_there = team->rank == 0 && rows == 0 && archive_is_whole(path, SCHEMA_ACTIVATIONS);
-  team_broadcast(team, &is_there, (int64_t)sizeof(is_there), 0);
-  const Status status = is_there ? read_file(plan, path) : OK;
-  MEMORY_FREE(path);
-  TRY(status);
-  return team_agree(team, look(plan, width));
+  TRY(rows == 0 ? look_at_file(plan) : OK);
+  return team_agree(&plan->stage->team, look(plan, width));
 }

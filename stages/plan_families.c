@@ -14,24 +14,22 @@ static const double CELL = 33, STORED = 20, COUNTS = 64, NOW = 8, JUDGED = 156, 
 static const double FEATURE = 135; /* bytes of a feature, of families_read.c and families_write.c */
 static const double CHILD = 170;   /* bytes of a child of a pair: a verdict with 42 statuses */
 static const double EDGE = 48;     /* bytes of an edge, in memory and on disk */
-static const double EDGES = 0.25;  /* of a child: what linked pairs of real dictionaries have */
-static const double LINKED = 0.35; /* of children of such pairs */
-/* Bytes of families.h5: of a child of a pair, of a feature of a dictionary; of features.csv a line without a parent
- * and one with; of families.csv and families.jsonl a root's. */
-static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 76, SMALLEST_LINE = 48, CHILD_LINE = 112,
-                    ROOT_LINES = 600;
+/* Bytes of families.h5: of a child of a pair, of a feature of a level, of a root and of each level of it; figures and
+ * names of a pair, of a level. */
+static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 68, ROOT_COLUMNS = 45, ROOT_LEVEL = 48,
+                    PAIR_FIGURES = 32e3, LEVEL_FIGURES = 12e3;
+/* Of features.csv a line without a parent, one with, and what evidence adds; of families.csv and families.jsonl a
+ * root's, and of the latter another member's: with text and without. */
+static const double SMALLEST_LINE = 44, CHILD_LINE = 67, EVIDENCE = 54, ROOT_LINES = 350,
+                    MEMBER = 138, WORDLESS_ROOT_LINES = 270, WORDLESS_MEMBER = 100;
 /* Holding a firing against one code of the parents, three times over, and judging a child, in bytes that could be
  * walked through meanwhile. */
 static const double FIRING_WORK = 140, CHILD_WORK = 5e5;
 /* evidence_suggest.c: bytes of an entry of the lists of parents that children fire with; a row read alone, in rows. */
 static const double LISTED = 8, APART = 20;
 
-static double features_of(const Settings *settings) {
-  double features = 0;
-  for (int64_t i = 0; i < settings->count; ++i) {
-    features += (double)settings->dictionaries[i].latents;
-  }
-  return features;
+static bool has_text(const Plan *plan) {
+  return plan->facts.vocabulary > 0;
 }
 
 static double smallest_of(const Settings *settings) {
@@ -42,15 +40,34 @@ static double smallest_of(const Settings *settings) {
   return least;
 }
 
-/* features.csv has levels alone. */
-static double lines_of(const Settings *settings) {
-  double bytes = 0;
-  for (int64_t i = 0; i < settings->count; ++i) {
-    const double latents = (double)settings->dictionaries[i].latents;
-    const double line = latents > smallest_of(settings) ? CHILD_LINE : SMALLEST_LINE;
-    bytes += settings_is_level(settings, i) ? latents * line : 0;
+/* A level in families.h5 and features.csv; the smallest with its families. */
+static double level_bytes(const Plan *plan, int64_t index) {
+  const Settings *settings = &plan->stage->settings;
+  const double latents = (double)settings->dictionaries[index].latents;
+  const double roots = smallest_of(settings);
+  const double lines = has_text(plan) ? ROOT_LINES : WORDLESS_ROOT_LINES;
+  if (!settings_is_level(settings, index)) {
+    return 0;
   }
-  return bytes;
+  return LEVEL_FIGURES + latents * FEATURE_COLUMNS + roots * ROOT_LEVEL +
+         (latents > roots ? latents * (CHILD_LINE + plan_supported(plan, index) * EVIDENCE)
+                          : roots * (SMALLEST_LINE + ROOT_COLUMNS + lines));
+}
+
+/* Members of the smallest level's families: of linked children those with evidence, which are the more the more link,
+ * whose parents are members. Pairs of levels stand in ascending order. */
+static double members_of(const Plan *plan, const SettingsPair *pairs, int64_t count) {
+  const Settings *settings = &plan->stage->settings;
+  double members = 0, above = 1;
+  for (int64_t i = 0; i < count; ++i) {
+    if (settings_is_next(settings, &pairs[i])) {
+      const double linked = plan->links[i].linked;
+      members += (double)settings->dictionaries[pairs[i].child].latents * above *
+                 plan_forest(plan, &pairs[i], &plan->links[i]);
+      above *= linked;
+    }
+  }
+  return members;
 }
 
 static double cells_of(const Plan *plan) {
@@ -81,7 +98,7 @@ static double list_bytes(const Plan *plan, const SettingsPair *pair) {
 
 /* Children meet their candidates in the parent's codes, chunk by chunk: first candidates by activation are looked for,
  * of which few stay from one chunk to the next; then all are counted; then what is linked meets other parents. */
-static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
+static double tile_bytes(const Plan *plan, const SettingsPair *pair, const PlanLinks *links) {
   const Settings *settings = &plan->stage->settings;
   const double rows = (double)plan->facts.rows;
   const double own = (double)plan_share(plan, settings->dictionaries[pair->child].latents);
@@ -94,7 +111,8 @@ static double tile_bytes(const Plan *plan, const SettingsPair *pair) {
   const double suggesting = room * (STORED * cells + 12.0 * (double)settings->compare.span) +
                             parents * 8.0 * (double)plan->threads + lists;
   const double counting = room * cells * (COUNTS + NOW);
-  const double matching = room * (cells * COUNTS + JUDGED) + LINKED * (room * MATCHED + firings);
+  const double matching =
+      room * (cells * COUNTS + JUDGED) + links->linked * (room * MATCHED + firings);
   return room * cells * CELL + chunk * 9.0 + fmin(rows, CHUNK_ROWS) * 12.0 + firings +
          parents * 4.0 + rows / 8.0 + fmax(suggesting, fmax(counting, matching));
 }
@@ -143,21 +161,22 @@ static double walks_of(const Plan *plan, const SettingsPair *pair) {
   return is_one ? 1.0 : 2.0 * ceil(own / room_of(plan, pair)) + fmin(lists, alone);
 }
 
-static void add_pair(const Plan *plan, const SettingsPair *pair, double *kept, PlanCost *cost) {
+static void add_pair(const Plan *plan, const SettingsPair *pair, const PlanLinks *links,
+                     double *kept, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
   const double children = (double)settings->dictionaries[pair->child].latents;
   const double rows = (double)plan->facts.rows, ranks = (double)plan->ranks;
   const double firings = rows * plan_l0(plan, pair->child);
   const double read = rows * 9.0 * plan_entries(plan, pair->parent) * ranks * walks_of(plan, pair) +
                       8.0 * firings + children * 24.0 * (double)settings->compare.neighbours;
-  const PlanCost one = {.memory = tile_bytes(plan, pair),
-                        .disk = children * (CHILD_COLUMNS + EDGES * EDGE),
+  const PlanCost one = {.memory = tile_bytes(plan, pair, links),
+                        .disk = PAIR_FIGURES + children * (CHILD_COLUMNS + links->edges * EDGE),
                         .streamed = firings * plan_l0(plan, pair->parent) * FIRING_WORK +
                                     children * CHILD_WORK + 2.0 * read,
                         .read = read,
                         .received = looked_up(plan, pair) + siblings(plan, pair)};
   *kept += (double)plan_share(plan, settings->dictionaries[pair->child].latents) *
-           (CHILD + EDGES * EDGE);
+           (CHILD + links->edges * EDGE);
   plan_then(cost, &one);
 }
 
@@ -173,13 +192,13 @@ Status plan_families(const Plan *plan, PlanCost *cost) {
   const int64_t count = settings_pairs(settings, pairs);
   for (int64_t i = 0; i < settings->count; ++i) {
     kept += (double)plan_share(plan, settings->dictionaries[i].latents) * FEATURE;
+    cost->disk += level_bytes(plan, i);
   }
   for (int64_t i = 0; i < count; ++i) {
-    add_pair(plan, &pairs[i], &kept, cost);
+    add_pair(plan, &pairs[i], &plan->links[i], &kept, cost);
   }
   cost->memory += kept;
-  cost->disk += features_of(settings) * FEATURE_COLUMNS + lines_of(settings) +
-                smallest_of(settings) * ROOT_LINES;
+  cost->disk += members_of(plan, pairs, count) * (has_text(plan) ? MEMBER : WORDLESS_MEMBER);
   MEMORY_FREE(pairs);
   return OK;
 }

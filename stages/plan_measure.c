@@ -15,6 +15,8 @@
 /* The kernels that the stages spend their time in, at shapes of theirs, while all ranks and threads compute. */
 
 enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
+/* Rows that are walked through: of all ranks together more than caches hold, of which some have 260 MB. */
+static const int64_t WALKED = INT64_C(512) << 20, WALKED_LEAST = BASE;
 enum { PIECE = 16 << 20, PIECES = 32, TURNS = 3 }; /* of the file: half a gigabyte */
 static const double LEAST_SECONDS = 0.5;           /* of a turn */
 
@@ -27,25 +29,34 @@ static Status random_rows(float **rows, int64_t count, const char *name) {
   return OK;
 }
 
+/* Where a thread is in its walk, which goes on from unit to unit; the sum is there so that nothing is left out as
+ * useless. */
+typedef struct Walk {
+  uint64_t at;
+  double sum;
+} Walk;
+
 typedef struct Bench {
   float *queries, *base;
-  float *out;   /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
-  double *sums; /* [threads] so that nothing is left out as useless */
+  int64_t walked; /* rows of base; of products BASE of them */
+  float *out;     /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
+  Walk *walks;    /* [threads] */
 } Bench;
 
 static void bench_clear(Bench *bench) {
   MEMORY_FREE(bench->queries);
   MEMORY_FREE(bench->base);
   MEMORY_FREE(bench->out);
-  MEMORY_FREE(bench->sums);
+  MEMORY_FREE(bench->walks);
 }
 
-static Status bench_take(Bench *bench) {
-  *bench = (Bench){0};
+static Status bench_take(Bench *bench, int64_t ranks) {
+  const int64_t rows = WALKED / ((int64_t)sizeof(float) * WIDTH * ranks);
+  *bench = (Bench){.walked = rows > WALKED_LEAST ? rows : WALKED_LEAST};
   TRY(random_rows(&bench->queries, QUERIES, "queries"));
-  TRY(random_rows(&bench->base, BASE, "base"));
+  TRY(random_rows(&bench->base, bench->walked, "base"));
   TRY(MEMORY_NEW(&bench->out, (int64_t)threads_count() * GEMM_ROWS * GEMM_COLUMNS, "products"));
-  return MEMORY_NEW(&bench->sums, threads_count(), "sums");
+  return MEMORY_NEW(&bench->walks, threads_count(), "walks");
 }
 
 static Status multiply_unit(int64_t unit, int thread, void *context) {
@@ -59,13 +70,13 @@ static Status multiply_unit(int64_t unit, int thread, void *context) {
 /* Rows in no order, as candidates are scored and gradients gathered. */
 static Status walk_unit(int64_t unit, int thread, void *context) {
   const Bench *bench = context;
-  const uint64_t key = random_key(unit, "walk", "");
-  double sum = 0;
-  for (uint64_t i = 0; i < QUERIES; ++i) {
-    const float *row = bench->base + random_below(key, i, BASE) * WIDTH;
-    sum += (double)dense_dot(bench->queries, row, WIDTH);
+  Walk *walk = &bench->walks[thread];
+  const uint64_t key = random_key(thread, "walk", "");
+  (void)unit;
+  for (int i = 0; i < QUERIES; ++i) {
+    const float *row = bench->base + random_below(key, walk->at++, bench->walked) * WIDTH;
+    walk->sum += (double)dense_dot(bench->queries, row, WIDTH);
   }
-  bench->sums[thread] += sum;
   return OK;
 }
 
@@ -225,7 +236,7 @@ static void measure_ring(Team *team, const Bench *bench, PlanRates *rates) {
 
 static Status measure_with(Stage *stage, Bench *bench, PlanRates *rates) {
   Team *team = &stage->team;
-  TRY_ALL(team, bench_take(bench));
+  TRY_ALL(team, bench_take(bench, team->size));
   TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
                         &rates->dense));
   TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));

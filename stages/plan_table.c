@@ -87,10 +87,30 @@ static Status add_firings(const Plan *plan, Text *out) {
   return text_printf(out, "\n");
 }
 
+/* What is not guessed any more. */
+static Status add_found(const Plan *plan, Text *out) {
+  const Settings *settings = &plan->stage->settings;
+  const int64_t pairs = settings_pairs(settings, NULL);
+  int64_t codes = 0, links = 0;
+  for (int64_t i = 0; i < settings->count; ++i) {
+    codes += plan->found[i].l0 > 0;
+  }
+  for (int64_t i = 0; i < pairs; ++i) {
+    links += plan->links[i].is_known;
+  }
+  return codes == 0 && links == 0
+             ? OK
+             : text_printf(out,
+                           "known from the run's folder: codes of %lld of %lld dictionaries, "
+                           "links of %lld of %lld pairs\n",
+                           (long long)codes, (long long)settings->count, (long long)links,
+                           (long long)pairs);
+}
+
 static Status add_head(const Plan *plan, double memory, Text *out) {
   char rows[32], bytes[32];
   return text_printf(
-      out, "%lld ranks of %lld threads on %lld node%s of %s; %s rows of width %lld (from %s)\n\n",
+      out, "%lld ranks of %lld threads on %lld node%s of %s; %s rows of width %lld (from %s)\n",
       (long long)plan->ranks, (long long)plan->threads, (long long)plan->nodes,
       plan->nodes == 1 ? "" : "s", text_of_bytes(memory, bytes),
       text_of_count(plan->facts.rows, rows), (long long)plan->facts.width, plan->facts.where);
@@ -141,6 +161,8 @@ static Status add_notes(const Plan *plan, Text *out) {
 
 Status plan_print_table(const Plan *plan, const PlanCosts *costs, double memory, Text *out) {
   TRY(add_head(plan, memory, out));
+  TRY(add_found(plan, out));
+  TRY(text_printf(out, "\n"));
   TRY(add_stages(plan, costs, memory, out));
   TRY(add_fit(plan, costs, memory, out));
   return add_notes(plan, out);

@@ -51,6 +51,12 @@ stage 1 plan "${at[@]}" run.yaml
 cp stage.out after.out
 close() { [ $((1000 * $(rows_of before.out) / $(rows_of after.out))) -gt 990 ] && [ $((1000 * $(rows_of before.out) / $(rows_of after.out))) -lt 1010 ]; }
 check "rows foretold from the text within 1 %" close
+found() { # nothing before; everything after; nothing of other rows
+  local known='known from the run.s folder'
+  ! grep -q "$known" before.out && grep -Eqx "$known: codes of ([0-9]+) of \\1 dictionaries, links of ([0-9]+) of \\2 pairs" after.out || return 1
+  stage 1 plan "${at[@]}" --rows 1000 --width 16 run.yaml && ! grep -q "$known: codes of [1-9]" stage.out
+}
+check "what is there is not guessed" found
 check "memory, disk and exchange as the stages took them" $python "$CLEAVE_SOURCE/tests/stages/plan_check.py" after.out run.log 0.1 0.02 0.3
 more_ranks() { stage 1 plan --ranks 1 run.yaml && cp stage.out one.out && stage 2 plan --ranks 1 run.yaml && cmp one.out stage.out; }
 check "the same from several ranks" more_ranks
