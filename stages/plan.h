@@ -171,11 +171,10 @@ Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
  *  nobody knows; and codes that a row keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
 double plan_entries(const Plan *plan, int64_t index);
-/** What the page takes on disk. Examples that it shows of a feature that fires so often; bytes of a label.
+/** What the page takes on disk. Examples that it shows of a feature that fires so often.
  *  ranks   local */
 double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count);
 double plan_examples(const Settings *settings, double firings);
-double plan_label(const Plan *plan);
 /** The share of a dictionary's features that fire often enough for evidence; of a pair's children that join the forest.
  *  ranks   local */
 double plan_supported(const Plan *plan, int64_t index);

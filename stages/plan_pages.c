@@ -36,7 +36,7 @@ static bool has_text(const Plan *plan) {
   return plan->facts.vocabulary > 0;
 }
 
-double plan_label(const Plan *plan) {
+static double label_of(const Plan *plan) {
   return has_text(plan) ? LABEL : 0;
 }
 
@@ -113,7 +113,7 @@ static double example_bytes(const Plan *plan, int64_t index, const SettingsPair 
 static double feature_bytes(const Plan *plan, int64_t index, const SettingsPair *pairs,
                             int64_t count) {
   const Settings *settings = &plan->stage->settings;
-  const double label = plan_label(plan);
+  const double label = label_of(plan);
   const double listed =
       fmin((double)settings->report.neighbours, (double)settings->compare.neighbours);
   const double list = 15.0 + listed * (22.5 + label);
@@ -131,7 +131,7 @@ static double feature_bytes(const Plan *plan, int64_t index, const SettingsPair 
 
 double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count) {
   const Settings *settings = &plan->stage->settings;
-  const double label = plan_label(plan);
+  const double label = label_of(plan);
   double bytes = ASSETS;
   for (int64_t i = 0; i < settings->count; ++i) {
     bytes +=
