@@ -16,7 +16,7 @@ static const double WORDS = 3.9; /* a feature */
 static const double CHILD = 540, WORDLESS_CHILD = 155, OF_FAMILY = 5;
 /* A feature's own values in an example are the more the more often it fires: by the cube root of its share of rows. A
  * parent and children show less, where they fire at all. */
-static const double VALUES = 110, OF_PARENT = 0.75, OF_CHILD = 1.1;
+static const double VALUES = 93, OF_PARENT = 0.65, OF_CHILD = 1.1;
 /* Without text it is alone in rows that do not belong together, and more of them count as shown already. */
 static const double WORDLESS_VALUES = 10, WORDLESS_SHOWN = 0.86;
 /* Firings of features in shares of the mean one's: of eight equal parts of real dictionaries' features. */
