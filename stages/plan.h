@@ -130,6 +130,8 @@ double plan_screen(const Plan *plan, double queries, double k);
 /** How many rows a hit walks through, from a dictionary that stays in the caches to one of 150 MB and more, of which
  *  little does: as measured on real dictionaries of 1,024 to 32,768 latents.  ranks local */
 double plan_cached(double least, double most, double dictionary_bytes);
+/** Are the rows' tokens known, so that there are words to show?  ranks local */
+bool plan_has_text(const Plan *plan);
 /** Latents of the rank that has most.  ranks local */
 int64_t plan_share(const Plan *plan, int64_t latents);
 

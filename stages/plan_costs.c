@@ -15,6 +15,10 @@ void plan_then(PlanCost *sum, const PlanCost *next) {
   sum->received += next->received;
 }
 
+bool plan_has_text(const Plan *plan) {
+  return plan->facts.vocabulary > 0;
+}
+
 int64_t plan_share(const Plan *plan, int64_t latents) {
   return shard_count(shard_of(latents, shard_latent_block(latents), 0, (int)plan->ranks));
 }

@@ -28,10 +28,6 @@ static const double FIRING_WORK = 140, CHILD_WORK = 5e5;
 /* evidence_suggest.c: bytes of an entry of the lists of parents that children fire with; a row read alone, in rows. */
 static const double LISTED = 8, APART = 20;
 
-static bool has_text(const Plan *plan) {
-  return plan->facts.vocabulary > 0;
-}
-
 static double smallest_of(const Settings *settings) {
   double least = (double)settings->dictionaries[0].latents;
   for (int64_t i = 1; i < settings->count; ++i) {
@@ -45,7 +41,7 @@ static double level_bytes(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const double latents = (double)settings->dictionaries[index].latents;
   const double roots = smallest_of(settings);
-  const double lines = has_text(plan) ? ROOT_LINES : WORDLESS_ROOT_LINES;
+  const double lines = plan_has_text(plan) ? ROOT_LINES : WORDLESS_ROOT_LINES;
   if (!settings_is_level(settings, index)) {
     return 0;
   }
@@ -198,7 +194,7 @@ Status plan_families(const Plan *plan, PlanCost *cost) {
     add_pair(plan, &pairs[i], &plan->links[i], &kept, cost);
   }
   cost->memory += kept;
-  cost->disk += members_of(plan, pairs, count) * (has_text(plan) ? MEMBER : WORDLESS_MEMBER);
+  cost->disk += members_of(plan, pairs, count) * (plan_has_text(plan) ? MEMBER : WORDLESS_MEMBER);
   MEMORY_FREE(pairs);
   return OK;
 }

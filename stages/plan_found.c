@@ -27,9 +27,9 @@ Status plan_open(Plan *plan, const char *name, const char *schema, const char *m
   char *path = NULL;
   *out = NULL;
   TRY_OWN(team, &path, stage_path(plan->stage, &path, "%s", name));
-  int is_there = team->rank == 0 && archive_is_whole(path, schema);
-  team_broadcast(team, &is_there, (int64_t)sizeof(is_there), 0);
-  const Status status = is_there ? archive_open(team, path, schema, maker, out) : OK;
+  const bool is_whole = team->rank == 0 && archive_is_whole(path, schema);
+  const Status status =
+      team_any(team, is_whole) ? archive_open(team, path, schema, maker, out) : OK;
   MEMORY_FREE(path);
   return status;
 }

@@ -32,12 +32,8 @@ double plan_examples(const Settings *settings, double firings) {
          0.95 * intervals * (1.0 - 1.0 / sqrt(1.0 + rest / (0.9 * intervals)));
 }
 
-static bool has_text(const Plan *plan) {
-  return plan->facts.vocabulary > 0;
-}
-
 static double label_of(const Plan *plan) {
-  return has_text(plan) ? LABEL : 0;
+  return plan_has_text(plan) ? LABEL : 0;
 }
 
 static double latents_of(const Plan *plan, int64_t index) {
@@ -54,7 +50,7 @@ static double examples_of(const Plan *plan, int64_t index) {
     sum += plan_examples(&plan->stage->settings, SPREAD[i] * firings_of(plan, index));
   }
   return (plan->found[index].l0 > 0 ? plan->found[index].examples : sum / PARTS) *
-         (has_text(plan) ? 1.0 : WORDLESS_SHOWN);
+         (plan_has_text(plan) ? 1.0 : WORDLESS_SHOWN);
 }
 
 double plan_supported(const Plan *plan, int64_t index) {
@@ -74,8 +70,8 @@ double plan_forest(const Plan *plan, const SettingsPair *pair, const PlanLinks *
 }
 
 static double values_of(const Plan *plan, int64_t index) {
-  return has_text(plan) ? VALUES * cbrt(plan_l0(plan, index) / latents_of(plan, index))
-                        : WORDLESS_VALUES;
+  return plan_has_text(plan) ? VALUES * cbrt(plan_l0(plan, index) / latents_of(plan, index))
+                             : WORDLESS_VALUES;
 }
 
 /* The dictionary whose features are a feature's parents; -1: none. */
@@ -106,7 +102,7 @@ static double example_bytes(const Plan *plan, int64_t index, const SettingsPair 
                 latents_of(plan, index);
     }
   }
-  return EXAMPLE + tokens * (has_text(plan) ? TOKEN : NO_TOKEN) + values;
+  return EXAMPLE + tokens * (plan_has_text(plan) ? TOKEN : NO_TOKEN) + values;
 }
 
 /* Figures, words to be found by, examples, parents, lists of neighbours. */
@@ -118,7 +114,7 @@ static double feature_bytes(const Plan *plan, int64_t index, const SettingsPair 
       fmin((double)settings->report.neighbours, (double)settings->compare.neighbours);
   const double list = 15.0 + listed * (22.5 + label);
   double bytes =
-      (has_text(plan) ? FIGURES + 2.0 * label + WORDS * (WORD + label) : WORDLESS_FIGURES) +
+      (plan_has_text(plan) ? FIGURES + 2.0 * label + WORDS * (WORD + label) : WORDLESS_FIGURES) +
       examples_of(plan, index) * example_bytes(plan, index, pairs, count) +
       (settings_evaluates(settings) ? PROMOTED : 0) +
       (settings_has_self(settings, settings->dictionaries[index].latents) ? list : 0);
@@ -144,7 +140,7 @@ double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count) {
     bytes += OF_PAIR + fmin(children, LISTED) * (LINE + 2.0 * label);
     bytes += settings_is_next(settings, &pairs[i])
                  ? children * plan_forest(plan, &pairs[i], &plan->links[i]) *
-                       (strip + (has_text(plan) ? CHILD : WORDLESS_CHILD))
+                       (strip + (plan_has_text(plan) ? CHILD : WORDLESS_CHILD))
                  : 0;
   }
   return bytes;

@@ -10,12 +10,9 @@ static const double SHELF = 64.0 * 65536.0;
 /* Making a feature's pages, with text and without, by one thread of a rank, in bytes that could be walked through
  * meanwhile. */
 static const double FEATURE_WORK = 3.5e6, WORDLESS_WORK = 2.7e6;
+
 static double shelf(double rows, double bytes) {
   return fmin(SHELF, rows * bytes);
-}
-
-static bool has_text(const Plan *plan) {
-  return plan->facts.vocabulary > 0;
 }
 
 /* Datasets of atlas.c. Of relatives any block may be looked at, else those of own features. */
@@ -65,7 +62,7 @@ Status plan_report(const Plan *plan, PlanCost *cost) {
   }
   TRY(MEMORY_NEW(&pairs, settings_pairs(settings, NULL), "pairs"));
   const int64_t count = settings_pairs(settings, pairs);
-  cost->memory = has_text(plan) ? text_bytes(&plan->facts) : 0;
+  cost->memory = plan_has_text(plan) ? text_bytes(&plan->facts) : 0;
   cost->disk = plan_pages(plan, pairs, count);
   for (int64_t i = 0; i < count; ++i) {
     cost->memory += pair_bytes(plan, &pairs[i]);
@@ -73,7 +70,7 @@ Status plan_report(const Plan *plan, PlanCost *cost) {
   for (int64_t i = 0; i < settings->count; ++i) {
     cost->memory += dictionary_bytes(plan, i);
     cost->streamed += (double)settings->dictionaries[i].latents *
-                      (has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
+                      (plan_has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
   }
   cost->read = cost->disk;
   MEMORY_FREE(pairs);

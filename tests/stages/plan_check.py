@@ -12,7 +12,7 @@ UNITS = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15}
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 AMOUNT = r"([\d.]+) (bytes|kB|MB|GB|TB|PB)"
 TIME = r"(?:[\d.]+ (?:s|min|h|d) ?)+"
-LOOSE = {"report": {"disk": 0.45}}  # of tiny runs, whose words are of a letter or two
+LOOSE = {"report": {"disk": 0.35}}  # of tiny runs, whose words are of a letter or two
 SMALL = {"memory": 5e6, "disk": 3e5, "exchanged": 1.5e6, "time": 1.5}  # bytes, seconds that may always be missing
 
 
