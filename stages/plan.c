@@ -71,7 +71,7 @@ static Status run(Stage *stage) {
   status = status == OK ? print(stage, &plan, memory) : status;
   MEMORY_FREE(plan.sources);
   MEMORY_FREE(plan.found);
-  MEMORY_FREE(plan.links);
+  MEMORY_FREE(plan.pairs);
   return status;
 }
 

@@ -45,18 +45,20 @@ typedef struct PlanFound {
   double supported;   /* share of features that fire often enough for evidence */
 } PlanFound;
 
-/** What a comparison tells of a child of a pair, or what is usual where it was not made yet. */
-typedef struct PlanLinks {
-  double edges, linked; /* its links, and the share of children that have any */
+/** Two dictionaries that are compared, and what that tells of a child, or what is usual where it was not done yet. */
+typedef struct PlanPair {
+  SettingsPair of;
+  double edges, linked; /* a child's links, and the share of children that have any */
   bool is_known;
-} PlanLinks;
+} PlanPair;
 
 typedef struct Plan {
   Stage *stage;
   PlanFacts facts;
   PlanSource *sources; /* [dictionaries]; of those that are trained here nothing */
   PlanFound *found;    /* [dictionaries] */
-  PlanLinks *links;    /* [settings_pairs()] */
+  PlanPair *pairs;     /* [pair_count] in settings_pairs()' order */
+  int64_t pair_count;
   PlanRates rates;
   int64_t ranks, nodes, threads; /* threads a rank */
 } Plan;
@@ -146,8 +148,8 @@ Status plan_facts(Plan *plan, int64_t rows, int64_t width) MUST_USE;
  *  fails   as bundle_open() */
 Status plan_sources_read(Plan *plan) MUST_USE;
 
-/** What the folder's codes and comparisons tell, as far as they are there and of these rows and latents. The caller
- *  frees plan->found and plan->links.
+/** What dictionaries are compared, and what the folder's codes and comparisons tell, as far as they are there and of
+ *  these rows and latents. The caller frees plan->found and plan->pairs.
  *  ranks   collective
  *  fails   ERR_FORMAT, ERR_FILE, ERR_MEMORY */
 Status plan_find(Plan *plan) MUST_USE;
@@ -160,29 +162,29 @@ Status plan_open(Plan *plan, const char *name, const char *schema, const char *m
 /** The stages. A stage with nothing to do costs nothing.
  *  ranks   local
  *  index   in      dictionary
- *  fails   ERR_MEMORY; train: ERR_DATA */
-Status plan_harvest(const Plan *plan, PlanCost *cost) MUST_USE;
-Status plan_import(const Plan *plan, PlanCost *cost) MUST_USE;
+ *  fails   train alone: ERR_MEMORY, ERR_DATA */
+PlanCost plan_harvest(const Plan *plan);
+PlanCost plan_import(const Plan *plan);
 Status plan_train(const Plan *plan, int64_t index, int64_t *steps, PlanCost *cost) MUST_USE;
-Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) MUST_USE;
-Status plan_evaluate(const Plan *plan, PlanCost *cost) MUST_USE;
-Status plan_compare(const Plan *plan, PlanCost *cost) MUST_USE;
-Status plan_families(const Plan *plan, PlanCost *cost) MUST_USE;
-Status plan_report(const Plan *plan, PlanCost *cost) MUST_USE;
+PlanCost plan_encode(const Plan *plan, int64_t index);
+PlanCost plan_evaluate(const Plan *plan);
+PlanCost plan_compare(const Plan *plan);
+PlanCost plan_families(const Plan *plan);
+PlanCost plan_report(const Plan *plan);
 /** Active latents a row of a dictionary: what its codes have, else k, what run.yaml or its maker states, or 100 where
  *  nobody knows; and codes that a row keeps: of topk the next k too.  ranks local */
 double plan_l0(const Plan *plan, int64_t index);
 double plan_entries(const Plan *plan, int64_t index);
 /** What the page takes on disk. Examples that it shows of a feature that fires so often.
  *  ranks   local */
-double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count);
+double plan_pages(const Plan *plan);
 double plan_examples(const Settings *settings, double firings);
 /** The share of a dictionary's features that fire often enough for evidence; of a pair's children that join the forest.
  *  ranks   local */
 double plan_supported(const Plan *plan, int64_t index);
-double plan_forest(const Plan *plan, const SettingsPair *pair, const PlanLinks *links);
+double plan_forest(const Plan *plan, const PlanPair *pair);
 /** Writing the codes of a dictionary that are known already.  ranks local */
-void plan_codes(const Plan *plan, int64_t index, PlanCost *cost);
+PlanCost plan_codes(const Plan *plan, int64_t index);
 
 /** Measure this machine while all ranks compute, and keep the rates in FOLDER/rates.csv.
  *  ranks   collective

@@ -88,36 +88,36 @@ static double traffic_of(const Plan *plan, int64_t index) {
           held_out * 16.0 * (double)facts->width);
 }
 
-void plan_codes(const Plan *plan, int64_t index, PlanCost *cost) {
+PlanCost plan_codes(const Plan *plan, int64_t index) {
   const PlanFacts *facts = &plan->facts;
   const double rows = (double)facts->rows, ranks = (double)plan->ranks;
   const double entries = plan_entries(plan, index), l0 = plan_l0(plan, index);
-  *cost = (PlanCost){.memory = firings_bytes(plan, index),
-                     .disk = codes_bytes(plan, index),
-                     .scratch = rows * (9.0 * entries + 16.0 * l0),
-                     .read = rows * (17.0 * entries + 16.0 * l0),
-                     .streamed = 60.0 * rows * entries,
-                     .received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks};
+  return (PlanCost){.memory = firings_bytes(plan, index),
+                    .disk = codes_bytes(plan, index),
+                    .scratch = rows * (9.0 * entries + 16.0 * l0),
+                    .read = rows * (17.0 * entries + 16.0 * l0),
+                    .streamed = 60.0 * rows * entries,
+                    .received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks};
 }
 
-Status plan_encode(const Plan *plan, int64_t index, PlanCost *cost) {
+PlanCost plan_encode(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
-  *cost = (PlanCost){0};
+  PlanCost cost = {0};
   if (!settings_is_encoded(settings, index)) {
-    return OK;
+    return cost;
   }
   const double rows = (double)facts->rows, width = (double)facts->width;
   const double latents = (double)settings->dictionaries[index].latents;
   const double others = (double)(plan->ranks - 1) / (double)plan->ranks;
   const double l0 = plan_l0(plan, index), entries = plan_entries(plan, index);
-  cost->memory = memory_of(plan, index);
-  cost->disk = codes_bytes(plan, index);
-  cost->scratch = rows * (9.0 * entries + 16.0 * l0);
-  cost->screened = 2.0 * rows * latents * width;
-  cost->streamed = rows * plan_cached(2.5, 6.0, 8.0 * latents * width) * entries * 4.0 * width +
-                   60.0 * rows * entries;
-  cost->read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost->scratch;
-  cost->received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);
-  return OK;
+  cost.memory = memory_of(plan, index);
+  cost.disk = codes_bytes(plan, index);
+  cost.scratch = rows * (9.0 * entries + 16.0 * l0);
+  cost.screened = 2.0 * rows * latents * width;
+  cost.streamed = rows * plan_cached(2.5, 6.0, 8.0 * latents * width) * entries * 4.0 * width +
+                  60.0 * rows * entries;
+  cost.read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost.scratch;
+  cost.received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);
+  return cost;
 }

@@ -129,23 +129,20 @@ static void describe(const Plan *plan, int64_t latents, PlanCost *cost) {
   add(cost, &one);
 }
 
-Status plan_compare(const Plan *plan, PlanCost *cost) {
+PlanCost plan_compare(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
-  SettingsPair *pairs = NULL;
-  *cost = (PlanCost){0};
-  TRY(MEMORY_NEW(&pairs, settings_pairs(settings, NULL), "pairs"));
-  const int64_t count = settings_pairs(settings, pairs);
+  PlanCost cost = {0};
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
-    describe(plan, latents, cost);
+    describe(plan, latents, &cost);
     if (settings_has_self(settings, latents)) {
-      add_self(plan, latents, cost);
+      add_self(plan, latents, &cost);
     }
   }
-  for (int64_t i = 0; i < count; ++i) {
-    add_pair(plan, settings->dictionaries[pairs[i].child].latents,
-             settings->dictionaries[pairs[i].parent].latents, cost);
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const SettingsPair *pair = &plan->pairs[i].of;
+    add_pair(plan, settings->dictionaries[pair->child].latents,
+             settings->dictionaries[pair->parent].latents, &cost);
   }
-  MEMORY_FREE(pairs);
-  return OK;
+  return cost;
 }

@@ -97,21 +97,22 @@ Status plan_costs_fill(const Plan *plan, PlanCosts *costs) {
   const Settings *settings = &plan->stage->settings;
   PlanCost *stage = costs->stage;
   stage[PLAN_TRAIN] = stage[PLAN_ENCODE] = (PlanCost){0};
-  TRY(plan_harvest(plan, &stage[PLAN_HARVEST]));
-  TRY(plan_import(plan, &stage[PLAN_IMPORT]));
+  stage[PLAN_HARVEST] = plan_harvest(plan);
+  stage[PLAN_IMPORT] = plan_import(plan);
   for (int64_t i = 0; i < settings->count; ++i) {
     TRY(plan_train(plan, i, &costs->steps[i], &costs->train[i]));
-    TRY(plan_encode(plan, i, &costs->encode[i]));
+    costs->encode[i] = plan_encode(plan, i);
     plan_then(&stage[PLAN_TRAIN], &costs->train[i]);
     plan_then(&stage[PLAN_ENCODE], &costs->encode[i]);
   }
   if (settings->train.together) {
     join_groups(plan, costs);
   }
-  TRY(plan_evaluate(plan, &stage[PLAN_EVALUATE]));
-  TRY(plan_compare(plan, &stage[PLAN_COMPARE]));
-  TRY(plan_families(plan, &stage[PLAN_FAMILIES]));
-  return plan_report(plan, &stage[PLAN_REPORT]);
+  stage[PLAN_EVALUATE] = plan_evaluate(plan);
+  stage[PLAN_COMPARE] = plan_compare(plan);
+  stage[PLAN_FAMILIES] = plan_families(plan);
+  stage[PLAN_REPORT] = plan_report(plan);
+  return OK;
 }
 
 /* Of a model that is not there nothing but its rows is known. */

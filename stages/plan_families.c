@@ -1,6 +1,5 @@
 #include <math.h>
 
-#include "memory.h"
 #include "plan.h"
 
 /* families. */
@@ -52,15 +51,15 @@ static double level_bytes(const Plan *plan, int64_t index) {
 
 /* Members of the smallest level's families: of linked children those with evidence, which are the more the more link,
  * whose parents are members. Pairs of levels stand in ascending order. */
-static double members_of(const Plan *plan, const SettingsPair *pairs, int64_t count) {
+static double members_of(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
   double members = 0, above = 1;
-  for (int64_t i = 0; i < count; ++i) {
-    if (settings_is_next(settings, &pairs[i])) {
-      const double linked = plan->links[i].linked;
-      members += (double)settings->dictionaries[pairs[i].child].latents * above *
-                 plan_forest(plan, &pairs[i], &plan->links[i]);
-      above *= linked;
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const PlanPair *pair = &plan->pairs[i];
+    if (settings_is_next(settings, &pair->of)) {
+      members +=
+          (double)settings->dictionaries[pair->of.child].latents * above * plan_forest(plan, pair);
+      above *= pair->linked;
     }
   }
   return members;
@@ -77,38 +76,38 @@ static double chunk_of(const Plan *plan) {
 }
 
 /* Children of a tile. */
-static double room_of(const Plan *plan, const SettingsPair *pair) {
-  const int64_t children = plan->stage->settings.dictionaries[pair->child].latents;
+static double room_of(const Plan *plan, const PlanPair *pair) {
+  const int64_t children = plan->stage->settings.dictionaries[pair->of.child].latents;
   return fmax(1.0, fmin((double)plan_share(plan, children), TILE_BYTES / (cells_of(plan) * 160.0)));
 }
 
 /* evidence_suggest.c: what may be listed for a child, whose firings meet a parent each time they can. */
-static double list_bytes(const Plan *plan, const SettingsPair *pair) {
+static double list_bytes(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
-  const double parents = (double)settings->dictionaries[pair->parent].latents;
-  const double met = (double)plan->facts.rows * plan_l0(plan, pair->child) *
-                     plan_entries(plan, pair->parent) /
-                     (double)settings->dictionaries[pair->child].latents;
+  const double parents = (double)settings->dictionaries[pair->of.parent].latents;
+  const double met = (double)plan->facts.rows * plan_l0(plan, pair->of.child) *
+                     plan_entries(plan, pair->of.parent) /
+                     (double)settings->dictionaries[pair->of.child].latents;
   return settings->families.suggested > 0 ? LISTED * fmin(parents, met) : 0;
 }
 
 /* Children meet their candidates in the parent's codes, chunk by chunk: first candidates by activation are looked for,
  * of which few stay from one chunk to the next; then all are counted; then what is linked meets other parents. */
-static double tile_bytes(const Plan *plan, const SettingsPair *pair, const PlanLinks *links) {
+static double tile_bytes(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
   const double rows = (double)plan->facts.rows;
-  const double own = (double)plan_share(plan, settings->dictionaries[pair->child].latents);
-  const double parents = (double)settings->dictionaries[pair->parent].latents;
+  const double own = (double)plan_share(plan, settings->dictionaries[pair->of.child].latents);
+  const double parents = (double)settings->dictionaries[pair->of.parent].latents;
   const double cells = cells_of(plan), room = room_of(plan, pair);
-  const double chunk = fmin(rows * plan_entries(plan, pair->parent), chunk_of(plan));
+  const double chunk = fmin(rows * plan_entries(plan, pair->of.parent), chunk_of(plan));
   const double firings =
-      8.0 * rows * plan_l0(plan, pair->child) / (double)plan->ranks * room / (own + 1.0);
+      8.0 * rows * plan_l0(plan, pair->of.child) / (double)plan->ranks * room / (own + 1.0);
   const double lists = fmin(LISTED * chunk_of(plan), 0.01 * room * list_bytes(plan, pair));
   const double suggesting = room * (STORED * cells + 12.0 * (double)settings->compare.span) +
                             parents * 8.0 * (double)plan->threads + lists;
   const double counting = room * cells * (COUNTS + NOW);
   const double matching =
-      room * (cells * COUNTS + JUDGED) + links->linked * (room * MATCHED + firings);
+      room * (cells * COUNTS + JUDGED) + pair->linked * (room * MATCHED + firings);
   return room * cells * CELL + chunk * 9.0 + fmin(rows, CHUNK_ROWS) * 12.0 + firings +
          parents * 4.0 + rows / 8.0 + fmax(suggesting, fmax(counting, matching));
 }
@@ -116,15 +115,16 @@ static double tile_bytes(const Plan *plan, const SettingsPair *pair, const PlanL
 /* Of a child: what its candidates stand for, which of them fired, the best one's links; what every parent fired; and
  * where the child has two smaller dictionaries, the way from the middle one to the smallest. An id that is looked up
  * goes there and its answer comes back. */
-static double looked_up(const Plan *plan, const SettingsPair *pair) {
+static double looked_up(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
   const double ranks = (double)plan->ranks, suggested = (double)settings->families.suggested;
-  const double children = (double)settings->dictionaries[pair->child].latents;
-  const double parents = (double)settings->dictionaries[pair->parent].latents;
+  const double children = (double)settings->dictionaries[pair->of.child].latents;
+  const double parents = (double)settings->dictionaries[pair->of.parent].latents;
   const double stored = fmin((double)settings->compare.neighbours, parents);
   const double span = fmin((double)settings->compare.span, parents);
-  const double chain =
-      settings_is_next(settings, pair) && parents > smallest_of(settings) ? 8.0 * stored + 76.0 : 0;
+  const double chain = settings_is_next(settings, &pair->of) && parents > smallest_of(settings)
+                           ? 8.0 * stored + 76.0
+                           : 0;
   return (ranks - 1.0) / ranks *
          (children / ranks * (28.0 * stored + 8.0 * span + 8.0 + 20.0 * suggested + chain) +
           parents * (4.0 + 8.0 / ranks));
@@ -133,12 +133,12 @@ static double looked_up(const Plan *plan, const SettingsPair *pair) {
 /* Children of a dictionary that is not compared with itself meet their siblings: rows of those that share one of a few
  * best parents. */
 enum { SHARED = 4 };
-static double siblings(const Plan *plan, const SettingsPair *pair) {
+static double siblings(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
   const double ranks = (double)plan->ranks, row = 4.0 * (double)plan->facts.width;
-  const double children = (double)settings->dictionaries[pair->child].latents;
-  if (settings_has_self(settings, settings->dictionaries[pair->child].latents) ||
-      !settings_is_next(settings, pair)) {
+  const double children = (double)settings->dictionaries[pair->of.child].latents;
+  if (settings_has_self(settings, settings->dictionaries[pair->of.child].latents) ||
+      !settings_is_next(settings, &pair->of)) {
     return 0;
   }
   return (ranks - 1.0) / ranks * children / ranks *
@@ -147,54 +147,50 @@ static double siblings(const Plan *plan, const SettingsPair *pair) {
 
 /* Every rank walks all codes of the parents for its own children: for a tile of them twice, and for candidates by
  * activation as often as their lists are full, or in the rows of each child alone. What is one chunk is read once. */
-static double walks_of(const Plan *plan, const SettingsPair *pair) {
+static double walks_of(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
-  const double rows = (double)plan->facts.rows, l0 = plan_l0(plan, pair->child);
-  const double own = (double)plan_share(plan, settings->dictionaries[pair->child].latents);
+  const double rows = (double)plan->facts.rows, l0 = plan_l0(plan, pair->of.child);
+  const double own = (double)plan_share(plan, settings->dictionaries[pair->of.child].latents);
   const double lists = ceil(own * list_bytes(plan, pair) / (LISTED * chunk_of(plan)));
   const double alone = APART * l0 / (double)plan->ranks;
-  const bool is_one = rows * plan_entries(plan, pair->parent) <= chunk_of(plan);
+  const bool is_one = rows * plan_entries(plan, pair->of.parent) <= chunk_of(plan);
   return is_one ? 1.0 : 2.0 * ceil(own / room_of(plan, pair)) + fmin(lists, alone);
 }
 
-static void add_pair(const Plan *plan, const SettingsPair *pair, const PlanLinks *links,
-                     double *kept, PlanCost *cost) {
+static void add_pair(const Plan *plan, const PlanPair *pair, double *kept, PlanCost *cost) {
   const Settings *settings = &plan->stage->settings;
-  const double children = (double)settings->dictionaries[pair->child].latents;
+  const double children = (double)settings->dictionaries[pair->of.child].latents;
   const double rows = (double)plan->facts.rows, ranks = (double)plan->ranks;
-  const double firings = rows * plan_l0(plan, pair->child);
-  const double read = rows * 9.0 * plan_entries(plan, pair->parent) * ranks * walks_of(plan, pair) +
-                      8.0 * firings + children * 24.0 * (double)settings->compare.neighbours;
-  const PlanCost one = {.memory = tile_bytes(plan, pair, links),
-                        .disk = PAIR_FIGURES + children * (CHILD_COLUMNS + links->edges * EDGE),
-                        .streamed = firings * plan_l0(plan, pair->parent) * FIRING_WORK +
+  const double firings = rows * plan_l0(plan, pair->of.child);
+  const double read =
+      rows * 9.0 * plan_entries(plan, pair->of.parent) * ranks * walks_of(plan, pair) +
+      8.0 * firings + children * 24.0 * (double)settings->compare.neighbours;
+  const PlanCost one = {.memory = tile_bytes(plan, pair),
+                        .disk = PAIR_FIGURES + children * (CHILD_COLUMNS + pair->edges * EDGE),
+                        .streamed = firings * plan_l0(plan, pair->of.parent) * FIRING_WORK +
                                     children * CHILD_WORK + 2.0 * read,
                         .read = read,
                         .received = looked_up(plan, pair) + siblings(plan, pair)};
-  *kept += (double)plan_share(plan, settings->dictionaries[pair->child].latents) *
-           (CHILD + links->edges * EDGE);
+  *kept += (double)plan_share(plan, settings->dictionaries[pair->of.child].latents) *
+           (CHILD + pair->edges * EDGE);
   plan_then(cost, &one);
 }
 
-Status plan_families(const Plan *plan, PlanCost *cost) {
+PlanCost plan_families(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
-  SettingsPair *pairs = NULL;
+  PlanCost cost = {0};
   double kept = 0;
-  *cost = (PlanCost){0};
   if (settings->count == 0) {
-    return OK;
+    return cost;
   }
-  TRY(MEMORY_NEW(&pairs, settings_pairs(settings, NULL), "pairs"));
-  const int64_t count = settings_pairs(settings, pairs);
   for (int64_t i = 0; i < settings->count; ++i) {
     kept += (double)plan_share(plan, settings->dictionaries[i].latents) * FEATURE;
-    cost->disk += level_bytes(plan, i);
+    cost.disk += level_bytes(plan, i);
   }
-  for (int64_t i = 0; i < count; ++i) {
-    add_pair(plan, &pairs[i], &plan->links[i], &kept, cost);
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    add_pair(plan, &plan->pairs[i], &kept, &cost);
   }
-  cost->memory += kept;
-  cost->disk += members_of(plan, pairs, count) * (plan_has_text(plan) ? MEMBER : WORDLESS_MEMBER);
-  MEMORY_FREE(pairs);
-  return OK;
+  cost.memory += kept;
+  cost.disk += members_of(plan) * (plan_has_text(plan) ? MEMBER : WORDLESS_MEMBER);
+  return cost;
 }

@@ -19,7 +19,7 @@ enum {
 };
 
 /* Links of pairs of real dictionaries, where nobody has compared them yet. */
-static const PlanLinks UNKNOWN = {.edges = 0.25, .linked = 0.25};
+static const double USUAL_EDGES = 0.25, USUAL_LINKED = 0.25;
 
 Status plan_open(Plan *plan, const char *name, const char *schema, const char *maker,
                  Archive **out) {
@@ -135,21 +135,21 @@ static Status read_links(Archive *file, const Team *team, Links *links) {
   return status;
 }
 
-static Status find_links(Plan *plan, Archive *file, const SettingsPair *pair, PlanLinks *out) {
+static Status find_links(Plan *plan, Archive *file, PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
   Team *team = &plan->stage->team;
   char group[NAME], name[NAME + 16];
   int64_t shape[2];
   double null_999 = NAN;
-  snprintf(group, sizeof(group), "/pair/%.100s/%.100s", settings->dictionaries[pair->child].name,
-           settings->dictionaries[pair->parent].name);
+  snprintf(group, sizeof(group), "/pair/%.100s/%.100s", settings->dictionaries[pair->of.child].name,
+           settings->dictionaries[pair->of.parent].name);
   snprintf(name, sizeof(name), "%s/cosine", group);
   if (!archive_has(file, name)) {
     return OK;
   }
   TRY(archive_shape(file, name, ARCHIVE_F32, 2, shape));
   TRY(archive_get_real(file, group, "null_999", &null_999));
-  if (shape[0] != settings->dictionaries[pair->child].latents) {
+  if (shape[0] != settings->dictionaries[pair->of.child].latents) {
     return OK;
   }
   Links links = {.group = group,
@@ -159,46 +159,43 @@ static Status find_links(Plan *plan, Archive *file, const SettingsPair *pair, Pl
   TRY_ALL(team, read_links(file, team, &links));
   int64_t sums[] = {links.seen, links.edges, links.linked};
   exchange_sum(team, sums, 3);
-  out->edges = (double)sums[1] / (double)sums[0];
-  out->linked = (double)sums[2] / (double)sums[0];
-  out->is_known = true;
+  pair->edges = (double)sums[1] / (double)sums[0];
+  pair->linked = (double)sums[2] / (double)sums[0];
+  pair->is_known = true;
   return OK;
 }
 
-static Status find_all_links(Plan *plan, const SettingsPair *pairs, int64_t count) {
+static Status find_all_links(Plan *plan) {
   Archive *file = NULL;
   TRY(plan_open(plan, "neighbours.h5", SCHEMA_NEIGHBOURS, "cleave-compare", &file));
   Status status = OK;
-  for (int64_t i = 0; i < count; ++i) {
-    plan->links[i] = UNKNOWN;
-    if (status == OK && file != NULL) {
-      status = find_links(plan, file, &pairs[i], &plan->links[i]);
-    }
+  for (int64_t i = 0; status == OK && file != NULL && i < plan->pair_count; ++i) {
+    status = find_links(plan, file, &plan->pairs[i]);
   }
   archive_close(&file);
   return status;
 }
 
-static Status take(Plan *plan, SettingsPair **pairs) {
+static Status take(Plan *plan) {
   const Settings *settings = &plan->stage->settings;
   const int64_t count = settings_pairs(settings, NULL);
+  SettingsPair *names = NULL;
   TRY(MEMORY_NEW(&plan->found, settings->count, "codes that are there"));
-  TRY(MEMORY_NEW(&plan->links, count, "links that are there"));
-  TRY(MEMORY_NEW(pairs, count, "pairs"));
-  settings_pairs(settings, *pairs);
+  TRY(MEMORY_NEW(&plan->pairs, count, "pairs"));
+  TRY(MEMORY_NEW(&names, count, "pairs"));
+  settings_pairs(settings, names);
+  plan->pair_count = count;
+  for (int64_t i = 0; i < count; ++i) {
+    plan->pairs[i] = (PlanPair){.of = names[i], .edges = USUAL_EDGES, .linked = USUAL_LINKED};
+  }
+  MEMORY_FREE(names);
   return OK;
 }
 
 Status plan_find(Plan *plan) {
-  const Settings *settings = &plan->stage->settings;
-  SettingsPair *pairs = NULL;
-  Status status = team_agree(&plan->stage->team, take(plan, &pairs));
-  for (int64_t i = 0; status == OK && i < settings->count; ++i) {
-    status = find_codes(plan, i);
+  TRY_ALL(&plan->stage->team, take(plan));
+  for (int64_t i = 0; i < plan->stage->settings.count; ++i) {
+    TRY(find_codes(plan, i));
   }
-  if (status == OK) {
-    status = find_all_links(plan, pairs, settings_pairs(settings, NULL));
-  }
-  MEMORY_FREE(pairs);
-  return status;
+  return find_all_links(plan);
 }

@@ -36,28 +36,28 @@ static double sheet_bytes(const PlanFacts *facts) {
   return 16.0 * MIB * (1.0 + (record + 12.0) / (double)facts->row_bytes) + 4.0 * 4.0 * MIB;
 }
 
-Status plan_harvest(const Plan *plan, PlanCost *cost) {
+PlanCost plan_harvest(const Plan *plan) {
   const PlanFacts *facts = &plan->facts;
   const double threads = (double)plan->threads, rows = facts->context > 0 ? unit_rows(facts) : 0;
   const double record = (double)sizeof(ActivationsRow);
-  *cost = (PlanCost){0};
+  PlanCost cost = {0};
   if (!settings_harvests(&plan->stage->settings)) {
-    return OK;
+    return cost;
   }
-  cost->disk = file_bytes(facts);
-  cost->scratch =
+  cost.disk = file_bytes(facts);
+  cost.scratch =
       (double)facts->rows * ((double)facts->row_bytes + record) + 4.0 * (double)facts->tokens;
   if (facts->context == 0) { /* the rows are known, the model is not */
-    return OK;
+    return cost;
   }
   const double unit = rows * ((double)facts->row_bytes + record + 28.0);
-  cost->memory = facts->part.weights +
-                 threads * (facts->part.scratch + 4.0 * rows * (double)facts->width) +
-                 (UNITS_A_THREAD * threads + 1.0) * unit + sheet_bytes(facts) +
-                 TOKEN_BYTES * (double)facts->vocabulary;
-  cost->dense = FORWARD * facts->part.operations * (double)facts->tokens;
-  cost->read = cost->scratch;
-  return OK;
+  cost.memory = facts->part.weights +
+                threads * (facts->part.scratch + 4.0 * rows * (double)facts->width) +
+                (UNITS_A_THREAD * threads + 1.0) * unit + sheet_bytes(facts) +
+                TOKEN_BYTES * (double)facts->vocabulary;
+  cost.dense = FORWARD * facts->part.operations * (double)facts->tokens;
+  cost.read = cost.scratch;
+  return cost;
 }
 
 /* Rows in units, and the sheet that they are gathered on. */
@@ -85,23 +85,22 @@ static void add_dictionary(const Plan *plan, int64_t index, PlanCost *cost) {
   plan_then(cost, &one);
 }
 
-Status plan_import(const Plan *plan, PlanCost *cost) {
+PlanCost plan_import(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
-  *cost = (PlanCost){0};
+  PlanCost cost = {0};
   for (int64_t i = 0; i < settings->count; ++i) {
     if (!settings_is_trained(settings, i)) {
-      add_dictionary(plan, i, cost);
+      add_dictionary(plan, i, &cost);
     }
     if (!settings_is_encoded(settings, i)) {
-      PlanCost codes;
-      plan_codes(plan, i, &codes);
-      plan_then(cost, &codes);
+      const PlanCost codes = plan_codes(plan, i);
+      plan_then(&cost, &codes);
     }
   }
   if (!settings_harvests(settings)) {
-    add_rows(plan, cost);
+    add_rows(plan, &cost);
   }
-  return OK;
+  return cost;
 }
 
 /* The promoted tokens of a dictionary: all its directions, twice (down too), with the whole head in 8 bits. */
@@ -122,33 +121,33 @@ static double tokens_of(const Plan *plan) {
 
 /* The text passes whole once, and once more behind the layer for each exchange: for itself, the mean, zero and each
  * dictionary. */
-Status plan_evaluate(const Plan *plan, PlanCost *cost) {
+PlanCost plan_evaluate(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
   const double width = (double)facts->width, threads = (double)plan->threads;
   const double tokens = tokens_of(plan);
-  *cost = (PlanCost){0};
+  PlanCost cost = {0};
   if (!settings_evaluates(settings) || facts->context == 0) {
-    return OK;
+    return cost;
   }
   int64_t most = 0;
   const double ranks = (double)plan->ranks;
   const double behind = facts->whole.operations - facts->part.operations;
-  cost->dense = JUDGED * tokens * (facts->whole.operations + 3.0 * behind);
-  cost->received = (ranks - 1.0) / ranks * 3.0 * tokens * 4.0 * width;
+  cost.dense = JUDGED * tokens * (facts->whole.operations + 3.0 * behind);
+  cost.received = (ranks - 1.0) / ranks * 3.0 * tokens * 4.0 * width;
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
     most = latents > most ? latents : most;
-    cost->dense += JUDGED * tokens * (behind + 2.0 * (double)latents * width);
-    promote(plan, (double)latents, cost);
-    cost->received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
+    cost.dense += JUDGED * tokens * (behind + 2.0 * (double)latents * width);
+    promote(plan, (double)latents, &cost);
+    cost.received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
   }
   const double own = (double)plan_share(plan, most), rows = unit_rows(facts);
   const double head = (double)facts->vocabulary * (width + 24.0);
   const double logits = 4.0 * (double)(1 << 22);
-  cost->memory = facts->whole.weights + TOKEN_BYTES * (double)facts->vocabulary + head +
-                 threads * (facts->whole.scratch + 4.0 * rows * width + logits + 20.0 * MIB) +
-                 own * (8.0 * width + 28.0) + 4096.0 * width * 5.0 +
-                 8.0 * width * tokens / (double)plan->ranks + 20.0 * rows * width;
-  return OK;
+  cost.memory = facts->whole.weights + TOKEN_BYTES * (double)facts->vocabulary + head +
+                threads * (facts->whole.scratch + 4.0 * rows * width + logits + 20.0 * MIB) +
+                own * (8.0 * width + 28.0) + 4096.0 * width * 5.0 +
+                8.0 * width * tokens / (double)plan->ranks + 20.0 * rows * width;
+  return cost;
 }

@@ -64,9 +64,9 @@ double plan_supported(const Plan *plan, int64_t index) {
 
 /* Of linked children those that have a parent's evidence, or fire too seldom to have any and are given the benefit of
  * the doubt: all of those that were planted, half of real ones, of which fewer link. */
-double plan_forest(const Plan *plan, const SettingsPair *pair, const PlanLinks *links) {
-  return links->linked * (0.5 + 0.5 * links->linked * links->linked) *
-         (0.4 + 0.6 * plan_supported(plan, pair->child));
+double plan_forest(const Plan *plan, const PlanPair *pair) {
+  return pair->linked * (0.5 + 0.5 * pair->linked * pair->linked) *
+         (0.4 + 0.6 * plan_supported(plan, pair->of.child));
 }
 
 static double values_of(const Plan *plan, int64_t index) {
@@ -75,39 +75,41 @@ static double values_of(const Plan *plan, int64_t index) {
 }
 
 /* The dictionary whose features are a feature's parents; -1: none. */
-static int64_t below(const Plan *plan, int64_t index, const SettingsPair *pairs, int64_t count) {
+static int64_t below(const Plan *plan, int64_t index) {
   int64_t found = -1;
-  for (int64_t i = 0; i < count; ++i) {
-    const bool is_smaller = latents_of(plan, pairs[i].parent) < latents_of(plan, index);
-    if (pairs[i].child == index && is_smaller &&
-        (found < 0 || latents_of(plan, pairs[i].parent) > latents_of(plan, found))) {
-      found = pairs[i].parent;
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const SettingsPair *pair = &plan->pairs[i].of;
+    const bool is_smaller = latents_of(plan, pair->parent) < latents_of(plan, index);
+    if (pair->child == index && is_smaller &&
+        (found < 0 || latents_of(plan, pair->parent) > latents_of(plan, found))) {
+      found = pair->parent;
     }
   }
   return found;
 }
 
-/* A row's tokens, and the values of a feature and its relatives in it. */
-static double example_bytes(const Plan *plan, int64_t index, const SettingsPair *pairs,
-                            int64_t count) {
-  const Settings *settings = &plan->stage->settings;
-  const double tokens = 2.0 * (double)settings->report.strip_side + 1.0;
-  const int64_t parent = below(plan, index, pairs, count);
-  double values = values_of(plan, index);
-  values += parent >= 0 ? OF_PARENT * values_of(plan, parent) : 0.0;
-  for (int64_t i = 0; i < count; ++i) {
-    if (pairs[i].parent == index && settings_is_next(settings, &pairs[i])) {
-      values += OF_CHILD * values_of(plan, pairs[i].child) *
-                plan_forest(plan, &pairs[i], &plan->links[i]) * latents_of(plan, pairs[i].child) /
-                latents_of(plan, index);
+/* A row's tokens, and the values of a feature in it. */
+static double example_bytes(const Plan *plan, int64_t index) {
+  const double tokens = 2.0 * (double)plan->stage->settings.report.strip_side + 1.0;
+  return EXAMPLE + tokens * (plan_has_text(plan) ? TOKEN : NO_TOKEN) + values_of(plan, index);
+}
+
+/* Values of its relatives there. */
+static double relatives_bytes(const Plan *plan, int64_t index) {
+  const int64_t parent = below(plan, index);
+  double values = parent >= 0 ? OF_PARENT * values_of(plan, parent) : 0.0;
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const PlanPair *pair = &plan->pairs[i];
+    if (pair->of.parent == index && settings_is_next(&plan->stage->settings, &pair->of)) {
+      values += OF_CHILD * values_of(plan, pair->of.child) * plan_forest(plan, pair) *
+                latents_of(plan, pair->of.child) / latents_of(plan, index);
     }
   }
-  return EXAMPLE + tokens * (plan_has_text(plan) ? TOKEN : NO_TOKEN) + values;
+  return values;
 }
 
 /* Figures, words to be found by, examples, parents, lists of neighbours. */
-static double feature_bytes(const Plan *plan, int64_t index, const SettingsPair *pairs,
-                            int64_t count) {
+static double feature_bytes(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const double label = label_of(plan);
   const double listed =
@@ -115,33 +117,33 @@ static double feature_bytes(const Plan *plan, int64_t index, const SettingsPair 
   const double list = 15.0 + listed * (22.5 + label);
   double bytes =
       (plan_has_text(plan) ? FIGURES + 2.0 * label + WORDS * (WORD + label) : WORDLESS_FIGURES) +
-      examples_of(plan, index) * example_bytes(plan, index, pairs, count) +
+      examples_of(plan, index) * (example_bytes(plan, index) + relatives_bytes(plan, index)) +
       (settings_evaluates(settings) ? PROMOTED : 0) +
       (settings_has_self(settings, settings->dictionaries[index].latents) ? list : 0);
-  for (int64_t i = 0; i < count; ++i) {
-    bytes += pairs[i].child == index ? PARENT + label : 0;
-    bytes += pairs[i].child == index || pairs[i].parent == index ? list : 0;
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const SettingsPair *pair = &plan->pairs[i].of;
+    bytes += pair->child == index ? PARENT + label : 0;
+    bytes += pair->child == index || pair->parent == index ? list : 0;
   }
   return bytes;
 }
 
-double plan_pages(const Plan *plan, const SettingsPair *pairs, int64_t count) {
+double plan_pages(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
   const double label = label_of(plan);
   double bytes = ASSETS;
   for (int64_t i = 0; i < settings->count; ++i) {
-    bytes +=
-        OF_DICTIONARY + latents_of(plan, i) * (feature_bytes(plan, i, pairs, count) +
-                                               (settings_is_level(settings, i) ? OF_FAMILY : 0));
+    bytes += OF_DICTIONARY +
+             latents_of(plan, i) *
+                 (feature_bytes(plan, i) + (settings_is_level(settings, i) ? OF_FAMILY : 0));
   }
-  for (int64_t i = 0; i < count; ++i) {
-    const double children = latents_of(plan, pairs[i].child);
-    const double strip = example_bytes(plan, pairs[i].child, NULL, 0);
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    const PlanPair *pair = &plan->pairs[i];
+    const double children = latents_of(plan, pair->of.child);
+    const double strip =
+        example_bytes(plan, pair->of.child) + (plan_has_text(plan) ? CHILD : WORDLESS_CHILD);
     bytes += OF_PAIR + fmin(children, LISTED) * (LINE + 2.0 * label);
-    bytes += settings_is_next(settings, &pairs[i])
-                 ? children * plan_forest(plan, &pairs[i], &plan->links[i]) *
-                       (strip + (plan_has_text(plan) ? CHILD : WORDLESS_CHILD))
-                 : 0;
+    bytes += settings_is_next(settings, &pair->of) ? children * plan_forest(plan, pair) * strip : 0;
   }
   return bytes;
 }

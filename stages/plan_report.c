@@ -1,6 +1,5 @@
 #include <math.h>
 
-#include "memory.h"
 #include "plan.h"
 
 /* report. */
@@ -36,12 +35,12 @@ static double dictionary_bytes(const Plan *plan, int64_t index) {
   return bytes;
 }
 
-static double pair_bytes(const Plan *plan, const SettingsPair *pair) {
+static double pair_bytes(const Plan *plan, const PlanPair *pair) {
   const Settings *settings = &plan->stage->settings;
-  const int64_t children = settings->dictionaries[pair->child].latents;
+  const int64_t children = settings->dictionaries[pair->of.child].latents;
   const double own = (double)plan_share(plan, children);
-  const double parents = (double)plan_share(plan, settings->dictionaries[pair->parent].latents);
-  const double looked_at = settings_is_next(settings, pair) ? (double)children : own;
+  const double parents = (double)plan_share(plan, settings->dictionaries[pair->of.parent].latents);
+  const double looked_at = settings_is_next(settings, &pair->of) ? (double)children : own;
   const double list = 4.0 * (double)settings->compare.neighbours;
   return 2.0 * shelf(own, list) + 2.0 * shelf(parents, list) + 3.0 * shelf(looked_at, 1) +
          10.0 * shelf(looked_at, 4) + 2.0 * shelf(looked_at, 8);
@@ -53,26 +52,21 @@ static double text_bytes(const PlanFacts *facts) {
          shelf((double)facts->documents, 8) + shelf(vocabulary, 8) + shelf(vocabulary, 7);
 }
 
-Status plan_report(const Plan *plan, PlanCost *cost) {
+PlanCost plan_report(const Plan *plan) {
   const Settings *settings = &plan->stage->settings;
-  SettingsPair *pairs = NULL;
-  *cost = (PlanCost){0};
+  PlanCost cost = {0};
   if (settings->count == 0) {
-    return OK;
+    return cost;
   }
-  TRY(MEMORY_NEW(&pairs, settings_pairs(settings, NULL), "pairs"));
-  const int64_t count = settings_pairs(settings, pairs);
-  cost->memory = plan_has_text(plan) ? text_bytes(&plan->facts) : 0;
-  cost->disk = plan_pages(plan, pairs, count);
-  for (int64_t i = 0; i < count; ++i) {
-    cost->memory += pair_bytes(plan, &pairs[i]);
+  cost.memory = plan_has_text(plan) ? text_bytes(&plan->facts) : 0;
+  cost.disk = cost.read = plan_pages(plan);
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    cost.memory += pair_bytes(plan, &plan->pairs[i]);
   }
   for (int64_t i = 0; i < settings->count; ++i) {
-    cost->memory += dictionary_bytes(plan, i);
-    cost->streamed += (double)settings->dictionaries[i].latents *
-                      (plan_has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
+    cost.memory += dictionary_bytes(plan, i);
+    cost.streamed += (double)settings->dictionaries[i].latents *
+                     (plan_has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
   }
-  cost->read = cost->disk;
-  MEMORY_FREE(pairs);
-  return OK;
+  return cost;
 }

@@ -90,13 +90,12 @@ static Status add_firings(const Plan *plan, Text *out) {
 /* What is not guessed any more. */
 static Status add_found(const Plan *plan, Text *out) {
   const Settings *settings = &plan->stage->settings;
-  const int64_t pairs = settings_pairs(settings, NULL);
   int64_t codes = 0, links = 0;
   for (int64_t i = 0; i < settings->count; ++i) {
     codes += plan->found[i].l0 > 0;
   }
-  for (int64_t i = 0; i < pairs; ++i) {
-    links += plan->links[i].is_known;
+  for (int64_t i = 0; i < plan->pair_count; ++i) {
+    links += plan->pairs[i].is_known;
   }
   return codes == 0 && links == 0
              ? OK
@@ -104,7 +103,7 @@ static Status add_found(const Plan *plan, Text *out) {
                            "known from the run's folder: codes of %lld of %lld dictionaries, "
                            "links of %lld of %lld pairs\n",
                            (long long)codes, (long long)settings->count, (long long)links,
-                           (long long)pairs);
+                           (long long)plan->pair_count);
 }
 
 static Status add_head(const Plan *plan, double memory, Text *out) {
