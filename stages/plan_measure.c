@@ -38,16 +38,28 @@ typedef struct Walk {
 
 typedef struct Bench {
   float *queries, *base;
-  int64_t walked; /* rows of base; of products BASE of them */
-  float *out;     /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
-  Walk *walks;    /* [threads] */
+  int64_t walked;   /* rows of base; of products BASE of them */
+  Lowp left, right; /* the same queries and BASE rows, where products are in 8 bits */
+  float *out;       /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
+  Walk *walks;      /* [threads] */
 } Bench;
 
 static void bench_clear(Bench *bench) {
   MEMORY_FREE(bench->queries);
   MEMORY_FREE(bench->base);
+  lowp_clear(&bench->left);
+  lowp_clear(&bench->right);
   MEMORY_FREE(bench->out);
   MEMORY_FREE(bench->walks);
+}
+
+static Status quantise(Bench *bench) {
+  if (!lowp_is_open()) {
+    return OK;
+  }
+  TRY(lowp_create(&bench->left, bench->queries, QUERIES, WIDTH, true));
+  TRY(lowp_create(&bench->right, bench->base, BASE, WIDTH, false));
+  return lowp_pack(&bench->right);
 }
 
 static Status bench_take(Bench *bench, int64_t ranks) {
@@ -55,6 +67,7 @@ static Status bench_take(Bench *bench, int64_t ranks) {
   *bench = (Bench){.walked = rows > WALKED_LEAST ? rows : WALKED_LEAST};
   TRY(random_rows(&bench->queries, QUERIES, "queries"));
   TRY(random_rows(&bench->base, bench->walked, "base"));
+  TRY(quantise(bench));
   TRY(MEMORY_NEW(&bench->out, (int64_t)threads_count() * GEMM_ROWS * GEMM_COLUMNS, "products"));
   return MEMORY_NEW(&bench->walks, threads_count(), "walks");
 }
@@ -80,68 +93,37 @@ static Status walk_unit(int64_t unit, int thread, void *context) {
   return OK;
 }
 
-/* Operations, or bytes, a second and core: units are run for a while, a few times, of which the best counts (others may
- * use the machine). */
-static Status rate_of(Team *team, ThreadsUnit run, double of_unit, void *bench, double *rate) {
-  const int64_t units = 4 * (int64_t)threads_count();
-  team_barrier(team);
-  *rate = 0;
-  for (int turn = 0; turn < TURNS; ++turn) {
-    double done = 0, seconds = 0;
-    const double began = clock_seconds();
-    while (seconds < LEAST_SECONDS) {
-      TRY(threads_run(units, run, bench));
-      done += (double)units * of_unit;
-      seconds = clock_seconds() - began;
-    }
-    *rate = fmax(*rate, done / seconds / (double)threads_count());
-  }
-  return OK;
-}
-
 /* Products in 8 bits, or in float32 where there are none: blocks of queries meet tiles of the base. */
-typedef struct Products {
-  const Bench *bench;
-  Lowp left, right;
-} Products;
-
 enum { BLOCK = 256, TILE = LOWP_TILE };
 
 static Status product_unit(int64_t unit, int thread, void *context) {
-  const Products *p = context;
+  const Bench *bench = context;
   const int64_t query = unit * BLOCK % QUERIES;
-  float *out = p->bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS;
+  float *out = bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS;
   for (int64_t base = 0; base < BASE; base += TILE) {
-    if (p->left.rows == NULL) {
-      dense_gemm(p->bench->queries + query * WIDTH, BLOCK, p->bench->base + base * WIDTH, TILE,
-                 WIDTH, out);
+    if (bench->left.rows == NULL) {
+      dense_gemm(bench->queries + query * WIDTH, BLOCK, bench->base + base * WIDTH, TILE, WIDTH,
+                 out);
     } else {
-      TRY(lowp_multiply(&p->left, query, BLOCK, &p->right, base, (int32_t *)(void *)out));
+      TRY(lowp_multiply(&bench->left, query, BLOCK, &bench->right, base, (int32_t *)(void *)out));
     }
   }
   return OK;
 }
 
-static Status open_products(Products *p, const Bench *bench) {
-  *p = (Products){.bench = bench};
-  if (!lowp_is_open()) {
-    return OK;
+/* Operations, or bytes, a second and core, where that is more than was found before. */
+static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench, double *rate) {
+  const int64_t units = 4 * (int64_t)threads_count();
+  double done = 0, seconds = 0;
+  team_barrier(team);
+  const double began = clock_seconds();
+  while (seconds < LEAST_SECONDS) {
+    TRY(threads_run(units, run, bench));
+    done += (double)units * of_unit;
+    seconds = clock_seconds() - began;
   }
-  TRY(lowp_create(&p->left, bench->queries, QUERIES, WIDTH, true));
-  TRY(lowp_create(&p->right, bench->base, BASE, WIDTH, false));
-  return lowp_pack(&p->right);
-}
-
-static Status measure_products(Team *team, const Bench *bench, double *rate) {
-  Products products;
-  Status status = team_agree(team, open_products(&products, bench));
-  if (status == OK) {
-    status =
-        team_agree(team, rate_of(team, product_unit, 2.0 * BLOCK * BASE * WIDTH, &products, rate));
-  }
-  lowp_clear(&products.left);
-  lowp_clear(&products.right);
-  return status;
+  *rate = fmax(*rate, done / seconds / (double)threads_count());
+  return OK;
 }
 
 /* Of what no file system can make less. */
@@ -184,17 +166,6 @@ static Status time_file(int file, void *piece, const char *path, PlanRates *rate
   return OK;
 }
 
-/* A disk that had nothing to do for a while may need a first turn to get going. */
-static Status time_turns(int file, void *piece, const char *path, PlanRates *rates) {
-  for (int turn = 0; turn < TURNS; ++turn) {
-    if (lseek(file, 0, SEEK_SET) != 0 || ftruncate(file, 0) != 0) {
-      return RAISE(ERR_FILE, "%s cannot be emptied", path);
-    }
-    TRY(time_file(file, piece, path, rates));
-  }
-  return OK;
-}
-
 static Status measure_disk(Stage *stage, PlanRates *rates) {
   char *path = NULL;
   void *piece = NULL;
@@ -207,7 +178,7 @@ static Status measure_disk(Stage *stage, PlanRates *rates) {
   }
   if (file >= 0) {
     fill_piece(piece);
-    status = time_turns(file, piece, path, rates);
+    status = time_file(file, piece, path, rates);
     close(file);
     unlink(path);
   }
@@ -231,24 +202,28 @@ static void measure_ring(Team *team, const Bench *bench, PlanRates *rates) {
   }
   seconds = clock_seconds() - began;
   exchange_max(team, &seconds, 1);
-  rates->received = done / seconds;
+  rates->received = fmax(rates->received, done / seconds);
 }
 
-static Status measure_with(Stage *stage, Bench *bench, PlanRates *rates) {
+static Status measure_once(Stage *stage, Bench *bench, PlanRates *rates) {
   Team *team = &stage->team;
-  TRY_ALL(team, bench_take(bench, team->size));
   TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
                         &rates->dense));
   TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));
-  TRY(measure_products(team, bench, &rates->screened));
+  TRY_ALL(team, rate_of(team, product_unit, 2.0 * BLOCK * BASE * WIDTH, bench, &rates->screened));
   measure_ring(team, bench, rates);
   TRY_ALL(team, team->rank == 0 ? measure_disk(stage, rates) : OK);
   return OK;
 }
 
+/* Of each rate the best of some turns counts: others may use the machine for some seconds, so a rate's turns do not
+ * follow each other; and a disk that had nothing to do for a while needs one to get going. */
 Status plan_measure(Stage *stage, PlanRates *rates) {
   Bench bench = {0};
-  const Status status = measure_with(stage, &bench, rates);
+  Status status = team_agree(&stage->team, bench_take(&bench, stage->team.size));
+  for (int turn = 0; status == OK && turn < TURNS; ++turn) {
+    status = measure_once(stage, &bench, rates);
+  }
   bench_clear(&bench);
   return status;
 }
