@@ -12,9 +12,10 @@
 
 /** What a machine does; 0: nobody measured it. Kept in FOLDER/rates.csv. */
 typedef struct PlanRates {
-  double dense;         /* float32 operations of products a second, of a core while all compute */
-  double screened;      /* operations of products in 8 bits, the same */
-  double streamed;      /* bytes of memory a second that a core walks through, the same */
+  double dense;    /* float32 operations of products a second, of a core while all compute */
+  double screened; /* operations of products in 8 bits, the same */
+  double streamed; /* bytes of memory a second that a core walks through, the same */
+  double worked;   /* steps of ordinary code, of which one is a comparison of a sort, the same */
   double written, read; /* bytes a second of the run's folder, of a node */
   double received;      /* bytes a second that a rank takes from another */
 } PlanRates;
@@ -71,6 +72,7 @@ typedef struct PlanCost {
   double dense;    /* float32 operations of products, all ranks together */
   double screened; /* operations of products in 8 bits, the same */
   double streamed; /* bytes of memory walked through, the same */
+  double work;     /* steps of ordinary code, the same */
   double read;     /* bytes from disk, the same */
   double received; /* bytes that a rank takes from others */
 } PlanCost;
@@ -190,7 +192,7 @@ PlanCost plan_codes(const Plan *plan, int64_t index);
  *  ranks   collective
  *  fails   ERR_FILE, ERR_SPACE, ERR_MEMORY */
 Status plan_rates_measure(Stage *stage, PlanRates *rates) MUST_USE;
-/** What FOLDER/rates.csv says; all zero without it.
+/** What FOLDER/rates.csv says; all zero without it, or where it was made before all of these rates were known.
  *  ranks   local
  *  fails   ERR_FORMAT */
 Status plan_rates_read(const Stage *stage, PlanRates *rates) MUST_USE;

@@ -11,6 +11,7 @@ void plan_then(PlanCost *sum, const PlanCost *next) {
   sum->dense += next->dense;
   sum->screened += next->screened;
   sum->streamed += next->streamed;
+  sum->work += next->work;
   sum->read += next->read;
   sum->received += next->received;
 }
@@ -49,7 +50,7 @@ double plan_seconds(const Plan *plan, const PlanCost *cost) {
     return 0;
   }
   return (part(cost->dense, rates->dense) + part(cost->screened, SCREENED * rates->screened) +
-          part(cost->streamed, rates->streamed)) /
+          part(cost->streamed, rates->streamed) + part(cost->work, rates->worked)) /
              cores +
          (part(cost->disk, rates->written) + part(cost->read, rates->read)) / nodes +
          part(cost->received, rates->received);

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -90,6 +92,22 @@ static Status walk_unit(int64_t unit, int thread, void *context) {
     const float *row = bench->base + random_below(key, walk->at++, bench->walked) * WIDTH;
     walk->sum += (double)dense_dot(bench->queries, row, WIDTH);
   }
+  return OK;
+}
+
+/* Ordinary code, which waits for what cannot be foreseen: sorting. */
+enum { SORTED = 4096, COMPARISONS = SORTED * 12 };
+
+static int compare_floats(const void *left, const void *right) {
+  const float a = *(const float *)left, b = *(const float *)right;
+  return (a > b) - (a < b);
+}
+
+static Status sort_unit(int64_t unit, int thread, void *context) {
+  const Bench *bench = context;
+  float *own = bench->out + (int64_t)thread * GEMM_ROWS * GEMM_COLUMNS;
+  memcpy(own, bench->queries + unit % (QUERIES / 2) * WIDTH, SORTED * sizeof(*own));
+  qsort(own, SORTED, sizeof(*own), compare_floats);
   return OK;
 }
 
@@ -210,6 +228,7 @@ static Status measure_once(Stage *stage, Bench *bench, PlanRates *rates) {
   TRY_ALL(team, rate_of(team, multiply_unit, 2.0 * GEMM_ROWS * GEMM_COLUMNS * WIDTH, bench,
                         &rates->dense));
   TRY_ALL(team, rate_of(team, walk_unit, 4.0 * QUERIES * WIDTH, bench, &rates->streamed));
+  TRY_ALL(team, rate_of(team, sort_unit, COMPARISONS, bench, &rates->worked));
   TRY_ALL(team, rate_of(team, product_unit, 2.0 * BLOCK * BASE * WIDTH, bench, &rates->screened));
   measure_ring(team, bench, rates);
   TRY_ALL(team, team->rank == 0 ? measure_disk(stage, rates) : OK);

@@ -8,16 +8,16 @@
 #include "text.h"
 
 static double *of(PlanRates *rates, int index) {
-  double *const all[] = {&rates->dense,   &rates->screened, &rates->streamed,
+  double *const all[] = {&rates->dense,   &rates->screened, &rates->streamed, &rates->worked,
                          &rates->written, &rates->read,     &rates->received};
   return all[index];
 }
-enum { RATES = 6 };
-static const char *const NAMES[RATES] = {"dense",   "screened", "streamed",
+enum { RATES = 7 };
+static const char *const NAMES[RATES] = {"dense",   "screened", "streamed", "worked",
                                          "written", "read",     "received"};
-static const char *const UNITS[RATES] = {"operations/s a core", "operations/s a core",
-                                         "bytes/s a core",      "bytes/s a node",
-                                         "bytes/s a node",      "bytes/s a rank"};
+static const char *const UNITS[RATES] = {
+    "operations/s a core", "operations/s a core", "bytes/s a core", "steps/s a core",
+    "bytes/s a node",      "bytes/s a node",      "bytes/s a rank"};
 
 /* Of the slowest rank, but for the disk, which rank 0 measured. */
 static void join_rates(Team *team, PlanRates *rates) {
@@ -86,6 +86,9 @@ Status plan_rates_read(const Stage *stage, PlanRates *rates) {
   if (access(path, F_OK) == 0) {
     status = text_read_file(&text, path, 4096);
     status = status == OK && text.length > 0 ? parse_rates(text.bytes, path, rates) : status;
+  }
+  if (rates->worked <= 0) { /* not measured, or by a version that did not know all rates */
+    *rates = (PlanRates){0};
   }
   text_clear(&text);
   MEMORY_FREE(path);

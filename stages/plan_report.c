@@ -6,9 +6,8 @@
 
 /* shelf.c: bytes of a dataset's blocks that stay in memory, once they were looked at. */
 static const double SHELF = 64.0 * 65536.0;
-/* Making a feature's pages, with text and without, by one thread of a rank, in bytes that could be walked through
- * meanwhile. */
-static const double FEATURE_WORK = 3.5e6, WORDLESS_WORK = 2.7e6;
+/* Making a feature's pages, with text and without, by one thread of a rank. */
+static const double FEATURE_WORK = 1.1e5, WORDLESS_WORK = 5.1e4;
 
 static double shelf(double rows, double bytes) {
   return fmin(SHELF, rows * bytes);
@@ -65,8 +64,8 @@ PlanCost plan_report(const Plan *plan) {
   }
   for (int64_t i = 0; i < settings->count; ++i) {
     cost.memory += dictionary_bytes(plan, i);
-    cost.streamed += (double)settings->dictionaries[i].latents *
-                     (plan_has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
+    cost.work += (double)settings->dictionaries[i].latents *
+                 (plan_has_text(plan) ? FEATURE_WORK : WORDLESS_WORK) * (double)plan->threads;
   }
   return cost;
 }

@@ -63,12 +63,14 @@ check "the same from several ranks" more_ranks
 
 # Rates.
 check "without rates there are no times" grep -q '^no times' after.out
-timed() { stage 2 plan --measure --threads 1 run.yaml && ! grep -q '^no times' stage.out && [ "$(wc -l <run/rates.csv)" -eq 7 ] && ! grep -q ',0,' run/rates.csv; }
+timed() { stage 2 plan --measure --threads 1 run.yaml && ! grep -q '^no times' stage.out && [ "$(wc -l <run/rates.csv)" -eq 8 ] && ! grep -q ',0,' run/rates.csv; }
 check "a machine is measured" timed
 kept() { stage 1 plan "${at[@]}" run.yaml && grep -q '^in all .* s$' stage.out; }
 check "and later plans have times" kept
 sized() { stage 1 plan "${at[@]}" --lines --out sizes.csv run.yaml && [ "$(wc -l <sizes.csv)" -eq 8 ] && ! grep -Eq ',0(,|$)|,-|nan|inf' sizes.csv; }
 check "sizes for Slurm" sized
+older() { sed -i '/^worked/d' run/rates.csv && stage 1 plan "${at[@]}" run.yaml && grep -q '^no times' stage.out; }
+check "rates of an older version are not taken for all" older
 echo 'dense,fast,operations' >>run/rates.csv
 check "damaged rates are refused" fails 6 'rates.csv' - 1 plan run.yaml
 
