@@ -100,6 +100,9 @@ PlanCost plan_codes(const Plan *plan, int64_t index) {
                     .received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks};
 }
 
+/* Of a code: bringing it to its place in the file, by row and by latent. */
+static const double CODE_WORK = 50;
+
 PlanCost plan_encode(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
@@ -115,8 +118,9 @@ PlanCost plan_encode(const Plan *plan, int64_t index) {
   cost.disk = codes_bytes(plan, index);
   cost.scratch = rows * (9.0 * entries + 16.0 * l0);
   cost.screened = 2.0 * rows * latents * width;
-  cost.streamed = rows * plan_cached(2.5, 6.0, 8.0 * latents * width) * entries * 4.0 * width +
+  cost.streamed = rows * plan_cached(1.0, 5.0, 8.0 * latents * width) * entries * 4.0 * width +
                   60.0 * rows * entries;
+  cost.work = CODE_WORK * rows * entries;
   cost.read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost.scratch;
   cost.received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);
   return cost;

@@ -31,19 +31,20 @@ static Status random_rows(float **rows, int64_t count, const char *name) {
   return OK;
 }
 
-/* Where a thread is in its walk, which goes on from unit to unit; the sum is there so that nothing is left out as
- * useless. */
-typedef struct Walk {
+/* A thread: what it did in a turn, and where it is in its walk, which goes on from turn to turn; the sum is there so that
+ * nothing is left out as useless. */
+typedef struct Worker {
+  double units, seconds;
   uint64_t at;
   double sum;
-} Walk;
+} Worker;
 
 typedef struct Bench {
   float *queries, *base;
   int64_t walked;   /* rows of base; of products BASE of them */
   Lowp left, right; /* the same queries and BASE rows, where products are in 8 bits */
   float *out;       /* [threads, GEMM_ROWS, GEMM_COLUMNS] */
-  Walk *walks;      /* [threads] */
+  Worker *workers;  /* [threads] */
 } Bench;
 
 static void bench_clear(Bench *bench) {
@@ -52,7 +53,7 @@ static void bench_clear(Bench *bench) {
   lowp_clear(&bench->left);
   lowp_clear(&bench->right);
   MEMORY_FREE(bench->out);
-  MEMORY_FREE(bench->walks);
+  MEMORY_FREE(bench->workers);
 }
 
 static Status quantise(Bench *bench) {
@@ -71,7 +72,7 @@ static Status bench_take(Bench *bench, int64_t ranks) {
   TRY(random_rows(&bench->base, bench->walked, "base"));
   TRY(quantise(bench));
   TRY(MEMORY_NEW(&bench->out, (int64_t)threads_count() * GEMM_ROWS * GEMM_COLUMNS, "products"));
-  return MEMORY_NEW(&bench->walks, threads_count(), "walks");
+  return MEMORY_NEW(&bench->workers, threads_count(), "threads that are measured");
 }
 
 static Status multiply_unit(int64_t unit, int thread, void *context) {
@@ -85,7 +86,7 @@ static Status multiply_unit(int64_t unit, int thread, void *context) {
 /* Rows in no order, as candidates are scored and gradients gathered. */
 static Status walk_unit(int64_t unit, int thread, void *context) {
   const Bench *bench = context;
-  Walk *walk = &bench->walks[thread];
+  Worker *walk = &bench->workers[thread];
   const uint64_t key = random_key(thread, "walk", "");
   (void)unit;
   for (int i = 0; i < QUERIES; ++i) {
@@ -129,18 +130,42 @@ static Status product_unit(int64_t unit, int thread, void *context) {
   return OK;
 }
 
-/* Operations, or bytes, a second and core, where that is more than was found before. */
-static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench, double *rate) {
-  const int64_t units = 4 * (int64_t)threads_count();
-  double done = 0, seconds = 0;
-  team_barrier(team);
+typedef struct Turn {
+  ThreadsUnit run;
+  Bench *bench;
+} Turn;
+
+/* Each thread by its own clock: none waits for the others' last unit. */
+static Status turn_unit(int64_t unit, int thread, void *context) {
+  const Turn *turn = context;
+  Worker *worker = &turn->bench->workers[thread];
   const double began = clock_seconds();
-  while (seconds < LEAST_SECONDS) {
-    TRY(threads_run(units, run, bench));
-    done += (double)units * of_unit;
+  double seconds = 0;
+  for (; seconds < LEAST_SECONDS; ++unit) {
+    TRY(turn->run(unit, thread, turn->bench));
+    worker->units++;
     seconds = clock_seconds() - began;
   }
-  *rate = fmax(*rate, done / seconds / (double)threads_count());
+  worker->seconds += seconds;
+  return OK;
+}
+
+/* Operations, bytes or steps a second of a core, where that is more than was found before. */
+static Status rate_of(Team *team, ThreadsUnit run, double of_unit, Bench *bench, double *rate) {
+  const int threads = threads_count();
+  Turn turn = {.run = run, .bench = bench};
+  double units = 0, workers = 0;
+  for (int t = 0; t < threads; ++t) {
+    bench->workers[t].units = bench->workers[t].seconds = 0;
+  }
+  team_barrier(team);
+  TRY(threads_run(threads, turn_unit, &turn));
+  for (int t = 0; t < threads; ++t) {
+    const Worker *worker = &bench->workers[t];
+    units += worker->seconds > 0 ? worker->units / worker->seconds : 0.0;
+    workers += worker->seconds > 0;
+  }
+  *rate = fmax(*rate, units * of_unit / workers);
   return OK;
 }
 
