@@ -31,8 +31,8 @@ static Status random_rows(float **rows, int64_t count, const char *name) {
   return OK;
 }
 
-/* A thread: what it did in a turn, and where it is in its walk, which goes on from turn to turn; the sum is there so that
- * nothing is left out as useless. */
+/* A thread: what it did in a turn, and where it is in its walk, which goes on from turn to turn; the sum is there so
+ * that nothing is left out as useless. */
 typedef struct Worker {
   double units, seconds;
   uint64_t at;
