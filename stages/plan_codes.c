@@ -88,39 +88,44 @@ static double traffic_of(const Plan *plan, int64_t index) {
           held_out * 16.0 * (double)facts->width);
 }
 
-PlanCost plan_codes(const Plan *plan, int64_t index) {
-  const PlanFacts *facts = &plan->facts;
-  const double rows = (double)facts->rows, ranks = (double)plan->ranks;
-  const double entries = plan_entries(plan, index), l0 = plan_l0(plan, index);
-  return (PlanCost){.memory = firings_bytes(plan, index),
-                    .disk = codes_bytes(plan, index),
-                    .scratch = rows * (9.0 * entries + 16.0 * l0),
-                    .read = rows * (17.0 * entries + 16.0 * l0),
-                    .streamed = 60.0 * rows * entries,
-                    .received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks};
+/* Of a code: bringing it to its place in the file, by row and by latent; and to other ranks, which select, store and
+ * describe it. */
+static const double CODE_WORK = 25, SENT_WORK = 50, CODE_BYTES = 60;
+
+/* Codes in their file, wherever they come from. */
+static PlanCost stored(const Plan *plan, int64_t index) {
+  const double rows = (double)plan->facts.rows, entries = plan_entries(plan, index);
+  return (PlanCost){.disk = codes_bytes(plan, index),
+                    .scratch = rows * (9.0 * entries + 16.0 * plan_l0(plan, index)),
+                    .streamed = CODE_BYTES * rows * entries,
+                    .work = CODE_WORK * rows * entries};
 }
 
-/* Of a code: bringing it to its place in the file, by row and by latent. */
-static const double CODE_WORK = 50;
+PlanCost plan_codes(const Plan *plan, int64_t index) {
+  const double rows = (double)plan->facts.rows, ranks = (double)plan->ranks;
+  const double entries = plan_entries(plan, index), l0 = plan_l0(plan, index);
+  PlanCost cost = stored(plan, index);
+  cost.memory = firings_bytes(plan, index);
+  cost.read = rows * (17.0 * entries + 16.0 * l0);
+  cost.received = (ranks - 1.0) / ranks * rows * 16.0 * l0 / ranks;
+  return cost;
+}
 
 PlanCost plan_encode(const Plan *plan, int64_t index) {
   const Settings *settings = &plan->stage->settings;
   const PlanFacts *facts = &plan->facts;
-  PlanCost cost = {0};
   if (!settings_is_encoded(settings, index)) {
-    return cost;
+    return (PlanCost){0};
   }
   const double rows = (double)facts->rows, width = (double)facts->width;
   const double latents = (double)settings->dictionaries[index].latents;
   const double others = (double)(plan->ranks - 1) / (double)plan->ranks;
-  const double l0 = plan_l0(plan, index), entries = plan_entries(plan, index);
+  const double entries = plan_entries(plan, index);
+  PlanCost cost = stored(plan, index);
   cost.memory = memory_of(plan, index);
-  cost.disk = codes_bytes(plan, index);
-  cost.scratch = rows * (9.0 * entries + 16.0 * l0);
   cost.screened = 2.0 * rows * latents * width;
-  cost.streamed = rows * plan_cached(1.0, 5.0, 8.0 * latents * width) * entries * 4.0 * width +
-                  60.0 * rows * entries;
-  cost.work = CODE_WORK * rows * entries;
+  cost.streamed += rows * plan_cached(1.0, 5.0, 8.0 * latents * width) * entries * 4.0 * width;
+  cost.work += others * SENT_WORK * rows * entries;
   cost.read = rows * (double)facts->row_bytes + 8.0 * latents * width + cost.scratch;
   cost.received = others * rows * (double)facts->row_bytes + traffic_of(plan, index);
   return cost;

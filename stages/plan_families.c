@@ -21,8 +21,8 @@ static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 68, ROOT_COLUMNS = 45,
  * root's, and of the latter another member's: with text and without. */
 static const double SMALLEST_LINE = 44, CHILD_LINE = 67, EVIDENCE = 54, ROOT_LINES = 350,
                     MEMBER = 138, WORDLESS_ROOT_LINES = 270, WORDLESS_MEMBER = 100;
-/* Holding a firing against one code of the parents, three times over, and judging a child. */
-static const double FIRING_WORK = 3.6, CHILD_WORK = 5300;
+/* A firing, and holding it against one code of the parents, three times over; judging a child. */
+static const double FIRING_WORK = 42, HELD_WORK = 1.9, CHILD_WORK = 5300;
 /* evidence_suggest.c: bytes of an entry of the lists of parents that children fire with; a row read alone, in rows. */
 static const double LISTED = 8, APART = 20;
 
@@ -168,7 +168,8 @@ static void add_pair(const Plan *plan, const PlanPair *pair, double *kept, PlanC
       .memory = tile_bytes(plan, pair),
       .disk = PAIR_FIGURES + children * (CHILD_COLUMNS + pair->edges * EDGE),
       .streamed = 2.0 * read,
-      .work = firings * plan_l0(plan, pair->of.parent) * FIRING_WORK + children * CHILD_WORK,
+      .work = firings * (FIRING_WORK + plan_l0(plan, pair->of.parent) * HELD_WORK) +
+              children * CHILD_WORK,
       .read = read,
       .received = looked_up(plan, pair) + siblings(plan, pair)};
   *kept += (double)plan_share(plan, settings->dictionaries[pair->of.child].latents) *

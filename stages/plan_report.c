@@ -7,7 +7,7 @@
 /* shelf.c: bytes of a dataset's blocks that stay in memory, once they were looked at. */
 static const double SHELF = 64.0 * 65536.0;
 /* Making a feature's pages, with text and without, by one thread of a rank. */
-static const double FEATURE_WORK = 9e4, WORDLESS_WORK = 5.1e4;
+static const double FEATURE_WORK = 7.6e4, WORDLESS_WORK = 4.5e4;
 
 static double shelf(double rows, double bytes) {
   return fmin(SHELF, rows * bytes);

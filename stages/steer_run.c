@@ -11,12 +11,10 @@ enum { ROWS = 256 }; /* of a dictionary's call */
 
 static Status take(SteerSession *session) {
   const Workbench *bench = &session->bench;
-  const int64_t logits =
-      loss_rows_at_once(bench->transformer) * transformer_vocabulary(bench->transformer);
   TRY(generate_create(&session->generation, bench->transformer));
   TRY(transformer_scratch_create(&session->scratch, bench->transformer, session->positions));
   TRY(MEMORY_NEW(&session->residual, session->positions * bench->width, "residual stream"));
-  TRY(MEMORY_NEW(&session->logits, logits, "logits"));
+  TRY(MEMORY_NEW(&session->logits, LOSS_LOGITS, "logits"));
   TRY(MEMORY_NEW(&session->loss, session->positions, "losses of tokens"));
   TRY(MEMORY_NEW(&session->directions, STEER_CLAMPS * bench->width, "directions of features"));
   return MEMORY_NEW(&session->dictionaries, bench->stage->settings.count, "dictionaries");

@@ -29,7 +29,7 @@ typedef struct SteerSession {
   Generation *generation;
   TransformerScratch *scratch; /* for whole texts */
   float *residual;             /* [positions, width] */
-  float *logits;               /* [loss_rows_at_once, vocabulary] */
+  float *logits;               /* [LOSS_LOGITS] */
   double *loss;                /* [positions] */
   int64_t positions;           /* of the longest text */
   float *directions;           /* [STEER_CLAMPS, width] */

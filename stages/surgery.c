@@ -13,7 +13,7 @@ enum { ROUND = 8 }; /* units of a rank between two signs of life */
 typedef struct Worker {
   TransformerScratch *scratch;
   float *stream; /* [rows of a unit, width] */
-  float *logits; /* [loss_rows_at_once, vocabulary] */
+  float *logits; /* [LOSS_LOGITS] */
   double *loss;  /* [rows of a unit] */
 } Worker;
 
@@ -62,13 +62,12 @@ static int64_t contexts_before(const Surgery *surgery, int64_t unit) {
 
 static Status make_workers(Surgery *surgery) {
   const Transformer *transformer = surgery->bench->transformer;
-  const int64_t logits = loss_rows_at_once(transformer) * transformer_vocabulary(transformer);
   TRY(MEMORY_NEW(&surgery->workers, threads_count(), "threads' working memory"));
   for (; surgery->workers_made < threads_count(); ++surgery->workers_made) {
     Worker *worker = &surgery->workers[surgery->workers_made];
     TRY(transformer_scratch_create(&worker->scratch, transformer, surgery->rows_most));
     TRY(MEMORY_NEW(&worker->stream, surgery->rows_most * surgery->width, "a unit's stream"));
-    TRY(MEMORY_NEW(&worker->logits, logits, "logits"));
+    TRY(MEMORY_NEW(&worker->logits, LOSS_LOGITS, "logits"));
     TRY(MEMORY_NEW(&worker->loss, surgery->rows_most, "losses of a unit"));
   }
   return OK;

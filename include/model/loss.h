@@ -7,12 +7,11 @@
 
 /** How well a model foresees a text: -log P(next token) in nats, row by row. */
 
-/** Rows of logits that are formed at a time: 16 MB of them, at least one row. */
-int64_t loss_rows_at_once(const Transformer *transformer);
+enum { LOSS_LOGITS = 512 * 8192 }; /* formed at a time: 16 MB */
 
 /** ranks   local
  *  residual in     [rows, width] the stream after the last layer
- *  logits  out     [loss_rows_at_once, vocabulary] scratch
+ *  logits  out     [LOSS_LOGITS] scratch
  *  loss    out     [rows] of the token behind each; nan where a context ends */
 void loss_of_unit(TransformerScratch *scratch, const Transformer *transformer,
                   const TransformerUnit *unit, const float *residual, float *logits, double *loss);

@@ -10,6 +10,14 @@
  *  (1e-28), never as subnormal. */
 void pointwise_softmax(float *values, int64_t count);
 
+/** log of the sum of e^logit in nats, to about 1e-6, of logits that come piece by piece, which are
+ *  used up; all zero before the first. The pieces decide the last bits. */
+typedef struct PointwiseMass {
+  double largest, sum; /* of e^(logit - largest) */
+} PointwiseMass;
+void pointwise_mass_add(PointwiseMass *mass, float *logits, int64_t count);
+double pointwise_mass_log(const PointwiseMass *mass);
+
 /** -log softmax(logits)[chosen] in nats, to about 1e-6; `logits` are used up.
  *  chosen  in      below count */
 double pointwise_surprise(float *logits, int64_t count, int64_t chosen);

@@ -103,10 +103,13 @@ typedef struct TransformerHead {
 } TransformerHead;
 TransformerHead transformer_head(const Transformer *transformer);
 
-/** Next-token logits of rows of the last layer's residual stream (needs options.logits).
+/** Next-token logits of rows of the last layer's residual stream (needs options.logits), of all
+ *  tokens or of tokens [first, first + tokens).
  *  residual  in      [rows, width], rows <= the scratch's
- *  logits    out     [rows, vocabulary] */
+ *  logits    out     [rows, vocabulary] or [rows, tokens] */
 void transformer_logits(TransformerScratch *scratch, const float *residual, int64_t rows,
                         float *logits);
+void transformer_logits_of(TransformerScratch *scratch, const float *residual, int64_t rows,
+                           int64_t first, int64_t tokens, float *logits);
 
 #endif

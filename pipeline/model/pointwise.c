@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dense.h"
+#include "exponential.h"
 #include "logarithm.h"
 
 /* One source, compiled for three kinds of CPU and chosen at load time. Without fma and without
@@ -112,10 +113,26 @@ void pointwise_softmax(float *values, int64_t count) {
   scale(values, count, 1.0f / sum_of(values, count));
 }
 
+void pointwise_mass_add(PointwiseMass *mass, float *logits, int64_t count) {
+  if (count == 0) {
+    return;
+  }
+  const float own = largest_of(logits, count);
+  const double largest = mass->sum > 0 && mass->largest > (double)own ? mass->largest : (double)own;
+  exponentials(logits, count, (float)largest);
+  mass->sum = mass->sum * exponential(mass->largest - largest) + (double)sum_of(logits, count);
+  mass->largest = largest;
+}
+
+double pointwise_mass_log(const PointwiseMass *mass) {
+  return logarithm(mass->sum) + mass->largest;
+}
+
 double pointwise_surprise(float *logits, int64_t count, int64_t chosen) {
-  const float largest = largest_of(logits, count), own = logits[chosen];
-  exponentials(logits, count, largest);
-  return logarithm((double)sum_of(logits, count)) + (double)largest - (double)own;
+  PointwiseMass mass = {0};
+  const float own = logits[chosen];
+  pointwise_mass_add(&mass, logits, count);
+  return pointwise_mass_log(&mass) - (double)own;
 }
 
 int64_t pointwise_likeliest(const float *logits, int64_t count) {

@@ -441,17 +441,23 @@ TransformerHead transformer_head(const Transformer *transformer) {
   return (TransformerHead){transformer->weights.head, transformer->weights.output_norm};
 }
 
-void transformer_logits(TransformerScratch *scratch, const float *residual, int64_t rows,
-                        float *logits) {
+void transformer_logits_of(TransformerScratch *scratch, const float *residual, int64_t rows,
+                           int64_t first, int64_t tokens, float *logits) {
   const Weights *weights = scratch->weights;
   ASSERT(weights->head != NULL && rows <= scratch->rows);
+  ASSERT(first >= 0 && tokens >= 0 && first + tokens <= weights->vocabulary);
   norm_rows(weights, residual, weights->output_norm, rows, scratch->normed);
   multiply(&(Product){.x = scratch->normed,
-                      .w = weights->head,
+                      .w = weights->head + first * weights->width,
                       .out = logits,
                       .rows = rows,
                       .from = weights->width,
-                      .to = weights->vocabulary,
+                      .to = tokens,
                       .x_stride = weights->width,
-                      .out_stride = weights->vocabulary});
+                      .out_stride = tokens});
+}
+
+void transformer_logits(TransformerScratch *scratch, const float *residual, int64_t rows,
+                        float *logits) {
+  transformer_logits_of(scratch, residual, rows, 0, scratch->weights->vocabulary, logits);
 }

@@ -42,6 +42,24 @@ static void softmax_of_far_apart_scores_stays_finite(void) {
   CU_ASSERT_EQUAL(values[2], values[0]);
 }
 
+/* Whatever the pieces: the largest first, in the middle, last; one empty. */
+static void mass_in_pieces_equals_libm(void) {
+  float values[MOST];
+  for (int cut = 0; cut <= MOST; ++cut) {
+    double sum = 0.0;
+    PointwiseMass mass = {0};
+    for (int i = 0; i < MOST; ++i) {
+      values[i] = -300.0F + (float)(8.0 * random_normal(6, (uint64_t)(i + 1000 * cut)));
+      values[i] += i == cut ? 40.0F : 0.0F;
+      sum += exp((double)values[i] + 300.0);
+    }
+    pointwise_mass_add(&mass, values, cut);
+    pointwise_mass_add(&mass, values + cut, (MOST - cut) / 2);
+    pointwise_mass_add(&mass, values + cut + (MOST - cut) / 2, MOST - cut - (MOST - cut) / 2);
+    CU_ASSERT(fabs(pointwise_mass_log(&mass) + 300.0 - log(sum)) < 1e-6 * (1.0 + log(sum)));
+  }
+}
+
 static void gates_equal_libm(void) {
   for (int i = -3000; i <= 3000; ++i) {
     const float x = (float)i * 0.01F, up = 1.5F;
@@ -131,6 +149,7 @@ static void rotation_leaves_what_it_does_not_turn(void) {
 static const CheckFact FACTS[] = {
     {"softmax of any length equals libm", softmax_of_any_length_equals_libm},
     {"softmax of far apart scores stays finite", softmax_of_far_apart_scores_stays_finite},
+    {"the mass of scores in pieces equals libm", mass_in_pieces_equals_libm},
     {"gates equal libm", gates_equal_libm},
     {"long rows equal short ones bit by bit", long_rows_equal_short_ones},
     {"a norm makes the mean square one, also in place", a_norm_makes_the_mean_square_one},
