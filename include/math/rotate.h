@@ -6,14 +6,13 @@
 #include "status.h"
 
 /** An orthogonal map that spreads outlier coordinates, so that rows keep more in 8 bits: keyed signs,
- *  a keyed permutation, then Hadamard transforms of blocks of 64 (the last, incomplete block is left
- *  as it is). Dot products stay what they were up to rounding: see screen_tile.c for the
- *  bound, which allows for it on both sides.
+ *  then Hadamard transforms of blocks of 64 columns, which lie width / 64 apart (the last columns,
+ *  which make no block, are left as they are). Dot products stay what they were up to rounding: see
+ *  screen_tile.c for the bound, which allows for it on both sides.
  *  ranks   all local */
 typedef struct Rotate {
   int64_t width;
-  uint32_t *from; /* [width] */
-  float *sign;    /* [width] 1 or -1 */
+  float *factor; /* [width] the sign, times the transform's 1/8 */
 } Rotate;
 
 Status rotate_create(Rotate *out, int64_t width, uint64_t key) MUST_USE;

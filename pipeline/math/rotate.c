@@ -8,36 +8,31 @@
 enum { BLOCK = 64, ROWS_A_UNIT = 256 };
 
 /* Element i of block b lies at i * blocks + b, so that a step of the transform adds and subtracts
- * long runs. Which columns make a block is chance anyway. */
+ * long runs. */
 static int64_t whole_of(int64_t width) {
   return width / BLOCK * BLOCK;
 }
 
 Status rotate_create(Rotate *out, int64_t width, uint64_t key) {
   *out = (Rotate){.width = width};
-  TRY(MEMORY_NEW(&out->from, width, "permutation of columns"));
-  TRY(MEMORY_NEW(&out->sign, width, "signs of columns"));
-  const uint64_t order = random_subkey(key, 0);
-  const uint64_t signs = random_subkey(key, 1);
+  TRY(MEMORY_NEW(&out->factor, width, "signs of columns"));
   for (int64_t j = 0; j < width; j++) {
-    out->from[j] = (uint32_t)random_permute(order, width, j);
-    out->sign[j] = random_bits(signs, (uint64_t)j) % 2 == 0 ? 1.0F : -1.0F;
+    /* 1/8 = 1/sqrt(BLOCK) makes it orthogonal, without a rounding */
+    const float size = j < whole_of(width) ? 0.125F : 1.0F;
+    out->factor[j] = random_bits(key, (uint64_t)j) % 2 == 0 ? size : -size;
   }
   return OK;
 }
 
 void rotate_clear(Rotate *rotate) {
-  MEMORY_FREE(rotate->from);
-  MEMORY_FREE(rotate->sign);
+  MEMORY_FREE(rotate->factor);
   *rotate = (Rotate){0};
 }
 
-/* 1/8 = 1/sqrt(BLOCK) makes it orthogonal, without a rounding. */
-static void rotate_row(const Rotate *rotate, const float *row, float *out) {
+static void rotate_row(const Rotate *rotate, const float *restrict row, float *restrict out) {
   const int64_t whole = whole_of(rotate->width);
   for (int64_t j = 0; j < rotate->width; j++) {
-    const float factor = j < whole ? 0.125F : 1.0F;
-    out[j] = factor * rotate->sign[j] * row[rotate->from[j]];
+    out[j] = rotate->factor[j] * row[j];
   }
   for (int64_t run = whole / 2; run >= whole / BLOCK && run > 0; run /= 2) {
     for (int64_t at = 0; at < whole; at += 2 * run) {
