@@ -9,8 +9,8 @@
 enum { UNITS_A_THREAD = 4 };       /* harvest.c: in a round */
 static const double MIB = 1 << 20; /* bytes */
 
-/* Beside products, in shares of their time: attention and norms; of an evaluation the losses too. */
-static const double FORWARD = 1.08, JUDGED = 1.2;
+/* Ordinary code beside an operation of the products: attention and norms; of an evaluation the losses too. */
+static const double FORWARD_WORK = 1.4e-4, JUDGED_WORK = 2.6e-4;
 
 /* Token tables of a tokenizer, with their hash tables: bytes a token, measured at 49,152 and 262,144 tokens. */
 static const double TOKEN_BYTES = 105;
@@ -55,7 +55,8 @@ PlanCost plan_harvest(const Plan *plan) {
                 threads * (facts->part.scratch + 4.0 * rows * (double)facts->width) +
                 (UNITS_A_THREAD * threads + 1.0) * unit + sheet_bytes(facts) +
                 TOKEN_BYTES * (double)facts->vocabulary;
-  cost.dense = FORWARD * facts->part.operations * (double)facts->tokens;
+  cost.dense = facts->part.operations * (double)facts->tokens;
+  cost.work = FORWARD_WORK * cost.dense;
   cost.read = cost.scratch;
   return cost;
 }
@@ -133,15 +134,16 @@ PlanCost plan_evaluate(const Plan *plan) {
   int64_t most = 0;
   const double ranks = (double)plan->ranks;
   const double behind = facts->whole.operations - facts->part.operations;
-  cost.dense = JUDGED * tokens * (facts->whole.operations + 3.0 * behind);
+  cost.dense = tokens * (facts->whole.operations + 3.0 * behind);
   cost.received = (ranks - 1.0) / ranks * 3.0 * tokens * 4.0 * width;
   for (int64_t i = 0; i < settings->count; ++i) {
     const int64_t latents = settings->dictionaries[i].latents;
     most = latents > most ? latents : most;
-    cost.dense += JUDGED * tokens * (behind + 2.0 * (double)latents * width);
+    cost.dense += tokens * (behind + 2.0 * (double)latents * width);
     promote(plan, (double)latents, &cost);
     cost.received += (ranks - 1.0) / ranks * tokens * 20.0 * width;
   }
+  cost.work = JUDGED_WORK * cost.dense;
   const double own = (double)plan_share(plan, most), rows = unit_rows(facts);
   const double head = (double)facts->vocabulary * (width + 24.0);
   const double logits = 4.0 * (double)(1 << 22);

@@ -30,6 +30,8 @@ static double later_bytes(const Plan *plan, const Train *t) {
   return (double)(bytes + rows * spec->k * hit) + tiles;
 }
 
+/* Walks over the weights: Adam's over three arrays and back, with gradients, and the encoder's into 8 bits. */
+static const double WEIGHTS = 8;
 /* Walks over a row's sums: they are formed, sent, added, read. */
 static const double SUMS = 40;
 
@@ -56,7 +58,7 @@ static void work_of(const Train *t, PlanCost *cost) {
   const double weights = 2.0 * (double)spec->latents * row * (double)spec->steps;
   const double scores = 2.0 * rows * (double)spec->latents * (double)spec->width;
   const double group = t->mesh->group.size > 1 ? (double)t->mesh->group.size : 0.0;
-  cost->streamed = 7.0 * weights * (double)t->mesh->replicas;
+  cost->streamed = WEIGHTS * weights * (double)t->mesh->replicas;
   if (t->sparse == NULL) {
     cost->dense = 6.0 * scores;
     return;
