@@ -22,7 +22,7 @@ static const double CHILD_COLUMNS = 88, FEATURE_COLUMNS = 68, ROOT_COLUMNS = 45,
 static const double SMALLEST_LINE = 44, CHILD_LINE = 67, EVIDENCE = 54, ROOT_LINES = 350,
                     MEMBER = 138, WORDLESS_ROOT_LINES = 270, WORDLESS_MEMBER = 100;
 /* A firing, and holding it against one code of the parents, three times over; judging a child. */
-static const double FIRING_WORK = 17, HELD_WORK = 2.4, CHILD_WORK = 5300;
+static const double FIRING_WORK = 14, HELD_WORK = 2.3, CHILD_WORK = 5300;
 /* evidence_suggest.c: bytes of an entry of the lists of parents that children fire with; a row read alone, in rows. */
 static const double LISTED = 8, APART = 20;
 

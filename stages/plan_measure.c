@@ -19,7 +19,7 @@
 enum { WIDTH = 768, QUERIES = 2048, BASE = 32768, GEMM_ROWS = 1024, GEMM_COLUMNS = 3072 };
 /* Rows that are walked through: of all ranks together more than caches hold, of which some have 260 MB. */
 static const int64_t WALKED = INT64_C(512) << 20, WALKED_LEAST = BASE;
-enum { PIECE = 16 << 20, PIECES = 32, TURNS = 3 }; /* of the file: half a gigabyte */
+enum { PIECE = 16 << 20, PIECES = 32, TURNS = 5 }; /* of the file: half a gigabyte */
 static const double LEAST_SECONDS = 0.5;           /* of a turn */
 
 static Status random_rows(float **rows, int64_t count, const char *name) {
