@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "activations.h"
+#include "loss.h"
 #include "packer.h"
 #include "plan.h"
 
@@ -146,7 +147,7 @@ PlanCost plan_evaluate(const Plan *plan) {
   cost.work = JUDGED_WORK * cost.dense;
   const double own = (double)plan_share(plan, most), rows = unit_rows(facts);
   const double head = (double)facts->vocabulary * (width + 24.0);
-  const double logits = 4.0 * (double)(1 << 22);
+  const double logits = 4.0 * LOSS_LOGITS;
   cost.memory = facts->whole.weights + TOKEN_BYTES * (double)facts->vocabulary + head +
                 threads * (facts->whole.scratch + 4.0 * rows * width + logits + 20.0 * MIB) +
                 own * (8.0 * width + 28.0) + 4096.0 * width * 5.0 +

@@ -118,7 +118,10 @@ void pointwise_mass_add(PointwiseMass *mass, float *logits, int64_t count) {
     return;
   }
   const float own = largest_of(logits, count);
-  const double largest = mass->sum > 0 && mass->largest > (double)own ? mass->largest : (double)own;
+  if (mass->sum == 0) {
+    mass->largest = (double)own;
+  }
+  const double largest = mass->largest > (double)own ? mass->largest : (double)own;
   exponentials(logits, count, (float)largest);
   mass->sum = mass->sum * exponential(mass->largest - largest) + (double)sum_of(logits, count);
   mass->largest = largest;
