@@ -231,22 +231,48 @@ typedef struct Score {
   float *out;
 } Score;
 
+/* Rows of parents that lie anywhere: four at once wait for memory together. */
+typedef struct Four {
+  const float *rows[4];
+  float *out[4];
+  int count;
+} Four;
+
+static void score_four(const float *child, Four *four, int64_t width) {
+  float dots[4];
+  dense_dot4(child, four->rows, width, dots);
+  for (int i = 0; i < 4; i++) {
+    *four->out[i] = dots[i];
+  }
+  four->count = 0;
+}
+
+static void score_child(const Score *score, int64_t child) {
+  const int64_t most = score->parents->most, width = score->child->width;
+  const float *row = score->child->rows + child * width;
+  const Shard here = score->block->here;
+  Four four = {.count = 0};
+  for (int64_t j = child * most; j < child * most + score->parents->counts[child]; j++) {
+    const int64_t id = select_id(score->parents->keys[j]);
+    if (id >= here.first && id < here.past) {
+      four.rows[four.count] = score->block->rows + (id - here.first) * width;
+      four.out[four.count++] = score->out + j;
+    }
+    if (four.count == 4) {
+      score_four(row, &four, width);
+    }
+  }
+  for (int i = 0; i < four.count; i++) {
+    *four.out[i] = dense_dot(row, four.rows[i], width);
+  }
+}
+
 static Status score_unit(int64_t unit, int thread, void *context) {
   const Score *score = context;
   (void)thread;
-  const int64_t most = score->parents->most;
-  const int64_t width = score->child->width;
-  const Shard here = score->block->here;
   const int64_t past = (unit + 1) * SCORE_ROWS;
-  const int64_t stop = past < score->parents->count ? past : score->parents->count;
-  for (int64_t i = unit * SCORE_ROWS; i < stop; i++) {
-    for (int64_t j = 0; j < score->parents->counts[i]; j++) {
-      const int64_t id = select_id(score->parents->keys[i * most + j]);
-      if (id >= here.first && id < here.past) {
-        score->out[i * most + j] = dense_dot(score->child->rows + i * width,
-                                             score->block->rows + (id - here.first) * width, width);
-      }
-    }
+  for (int64_t i = unit * SCORE_ROWS; i < past && i < score->parents->count; i++) {
+    score_child(score, i);
   }
   return OK;
 }

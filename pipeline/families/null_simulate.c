@@ -14,8 +14,8 @@
 enum {
   ROWS = 32,             /* of a draw */
   PANEL_BYTES = 1 << 27, /* of a rank's rows of a panel of draws */
-  BATCH_BYTES = 1 << 25, /* of the sums that go through all ranks at once */
-  DRAWS_OF_UNIT = 16
+  BATCH_BYTES = 1 << 22, /* of the sums that go through all ranks at once */
+  DRAWS_OF_UNIT = 2
 };
 
 typedef struct Null {
@@ -65,15 +65,17 @@ static Status sum_unit(int64_t unit, int thread, void *context) {
   (void)thread;
   for (int64_t i = first; i < past && i < null->here.past; ++i) {
     const Draw draw = draw_of(null, i);
-    int64_t *sums = null->sums + (i - null->here.first) * child->width;
-    memset(sums, 0, (size_t)child->width * sizeof *sums);
+    FixedRows rows = {.sums = null->sums + (i - null->here.first) * child->width,
+                      .width = child->width,
+                      .scale = scale_of_sums()};
+    memset(rows.sums, 0, (size_t)child->width * sizeof *rows.sums);
     for (int j = 0; j < ROWS; ++j) {
       const int64_t own = draw.pick[j] - null->before;
       if (own >= 0 && own < null->mine) {
-        fixed_add_row(sums, child->rows + null->row_of[own] * child->width, child->width,
-                      draw.sign[j], scale_of_sums());
+        fixed_push(&rows, child->rows + null->row_of[own] * child->width, (float)draw.sign[j]);
       }
     }
+    fixed_flush(&rows);
   }
   return OK;
 }

@@ -13,7 +13,7 @@
    one row a child, and a round of the ring makes the products. All else is arithmetic on a few
    numbers, in double, in a fixed order. */
 
-enum { UNIT = 256, SLICE_BYTES = 1 << 26 };
+enum { UNIT = 256, SLICE_BYTES = 1 << 23 };
 
 /* A pivot below this is rounding alone: the parent lies in the span of the others. */
 static const double PIVOT_LEAST = 1e-6;

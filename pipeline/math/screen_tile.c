@@ -117,13 +117,14 @@ static float pass_over(const float *rows, int64_t count) {
 }
 
 /* Picks stand by query: its row is read once, and the tile's base rows, which stay in the second cache, are what is
- * read in no order. The other way round it would be the queries of a unit, which are too many for that. */
+ * read in no order. The other way round it would be the queries of a unit, which are too many for that. The first block
+ * of a unit brings the base rows there. */
 void screen_settle(const Screen *screen, const Tile *tile, ScreenScratch *s) {
   const ScreenJob *job = screen->job;
   const float *queries = job->query.rows + tile->unit_first * job->width;
   const float *base = job->base.rows + tile->base * job->width;
   Pick *picks = s->picks.items;
-  if (s->picks.count > tile->count) {
+  if (tile->first == tile->unit_first && s->picks.count > tile->count) {
     s->passed = pass_over(base, tile->count * job->width);
   }
   for (int64_t i = 0, past; i < s->picks.count; i = past) {
