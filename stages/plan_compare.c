@@ -5,12 +5,15 @@
 
 /* compare. */
 
-static const double LOOKUP_SLICE = 1 << 26; /* span.c: bytes of rows looked up at once, twice */
-static const double NULL_PANEL = 1 << 27, NULL_SUMS = 1 << 25; /* null_simulate.c: bytes */
+static const double LOOKUP_SLICE = 1 << 23; /* span.c: bytes of rows looked up at once, twice */
+static const double NULL_PANEL = 1 << 27, NULL_SUMS = 1 << 22; /* null_simulate.c: bytes */
 /* compare_end.c: children that null children are made of. */
 static const double LATENTS_A_PANEL = 1024, NULL_ROWS = 131072;
 /* Pairs of a child that are scored exactly, and of a null child, of whose best fewer are wanted. */
 static const double CANDIDATES = 200, NULL_CANDIDATES = 80;
+/* Steps of a pair on its way to the heap, and of a coordinate of a row that is added to a null child, which is made of
+ * so many. */
+static const double CANDIDATE_WORK = 14, SUMMED_WORK = 0.09, NULL_PARTS = 32;
 
 /* Two blocks of parents under way, with the heaps of their children. */
 static double ring_bytes(const Plan *plan, double own_parents) {
@@ -93,6 +96,9 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
                   draws * row * fmin(NULL_CANDIDATES, parents) +
                   children * row * most * (span + 2.0) +
                   draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most,
+      .work = CANDIDATE_WORK *
+                  (children * fmin(CANDIDATES, parents) + draws * fmin(NULL_CANDIDATES, parents)) +
+              SUMMED_WORK * NULL_PARTS * draws * width,
       .read = row * (3.0 * children + 2.0 * parents),
       .received = traffic_of(plan, children, parents)};
   add(cost, &one);

@@ -32,8 +32,8 @@ double plan_screen(const Plan *plan, double queries, double k) {
   return threads * (8.0 * block * 512.0 * 4.0 + unit * (8.0 * (256.0 + 4.0 * k) + 80.0) + 5e5);
 }
 
-/* Of the rate of products in 8 bits, what is left when their scores are looked through as well. */
-static const double SCREENED = 0.85;
+/* Steps of looking through a score of products in 8 bits. */
+static const double SCAN_WORK = 0.05;
 
 double plan_cached(double least, double most, double dictionary_bytes) {
   return least + (most - least) * fmin(dictionary_bytes / 1.5e8, 1.0);
@@ -46,11 +46,13 @@ static double part(double amount, double rate) {
 double plan_seconds(const Plan *plan, const PlanCost *cost) {
   const PlanRates *rates = &plan->rates;
   const double cores = (double)(plan->ranks * plan->threads), nodes = (double)plan->nodes;
+  const double scanned = part(cost->screened, 2.0 * (double)plan->facts.width);
   if (rates->dense <= 0) {
     return 0;
   }
-  return (part(cost->dense, rates->dense) + part(cost->screened, SCREENED * rates->screened) +
-          part(cost->streamed, rates->streamed) + part(cost->work, rates->worked)) /
+  return (part(cost->dense, rates->dense) + part(cost->screened, rates->screened) +
+          part(cost->streamed, rates->streamed) +
+          part(cost->work + SCAN_WORK * scanned, rates->worked)) /
              cores +
          (part(cost->disk, rates->written) + part(cost->read, rates->read)) / nodes +
          part(cost->received, rates->received);
