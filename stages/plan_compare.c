@@ -87,16 +87,17 @@ static void add_pair(const Plan *plan, int64_t child, int64_t parent, PlanCost *
   const double children = (double)child, parents = (double)parent,
                most = (double)settings->neighbours;
   const double span = (double)settings->span, row = 4.0 * width;
-  const double read = plan_cached(0.5, 1.3, parents * row);
+  const double walked = plan_cached(0.5, 1.3, parents * row);
   const PlanCost one = {
       .memory = memory_of(plan, child, parent),
       .disk = children * (16.0 * most + 8.0 * span + 8.0) + parents * 8.0 * most,
       .scratch = children * (16.0 * most + 8.0 * span + 12.0) + parents * 12.0 * most,
       .screened = 2.0 * width * (children + draws) * parents,
-      .streamed = read * (children * row * fmin(CANDIDATES, parents) +
-                          draws * row * fmin(NULL_CANDIDATES, parents) +
-                          children * row * most * (span + 2.0) +
-                          draws * row * (64.0 + span * (1.0 + span)) + parents * row * 3.0 * most),
+      .streamed =
+          walked *
+          (children * row * fmin(CANDIDATES, parents) +
+           draws * row * fmin(NULL_CANDIDATES, parents) + children * row * most * (span + 2.0) +
+           draws * row * (2.0 * NULL_PARTS + span * (1.0 + span)) + parents * row * 3.0 * most),
       .work = CANDIDATE_WORK *
                   (children * fmin(CANDIDATES, parents) + draws * fmin(NULL_CANDIDATES, parents)) +
               SUMMED_WORK * NULL_PARTS * draws * width,
